@@ -1,0 +1,101 @@
+"""The seam to a job library: one narrow protocol, and what a library cannot do as flags.
+
+A binding joins one application object to one Redis URL. It enqueues, lists and runs jobs with the library's
+own code. It knows neither servers nor faults nor pytest, keeps no record, and decides nothing about errors:
+the worker above it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pytest_jobqueue.job import Call, Job, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What a job library can do; the contract suite reads these and says what it skips.
+
+    Attributes:
+        acks: A job whose worker dies is still on the server.
+        dead_letters: Jobs that failed for good are kept where `failed()` finds them.
+        delays: A job can be enqueued for later.
+        retries: A failed job runs again by itself.
+        kwargs: Jobs take keyword arguments.
+        results: What a handler returned is kept on the server.
+        priorities: Jobs on one queue can overtake each other.
+        dependencies: A job can wait for another.
+        periodic: Jobs can recur on a schedule.
+    """
+
+    acks: bool = False
+    dead_letters: bool = False
+    delays: bool = False
+    retries: bool = False
+    kwargs: bool = False
+    results: bool = False
+    priorities: bool = False
+    dependencies: bool = False
+    periodic: bool = False
+
+
+class Binding(Protocol):
+    """One application on one server.
+
+    A job that the library only puts back is no outcome: `run_next` goes on to the next. An exception that the
+    job raised, `BaseException`s among them, is in the outcome, never raised by the binding.
+    """
+
+    caps: Caps
+
+    def enqueue(self, call: Call) -> Job:
+        """Put one job on the server, as the library's own client does.
+
+        Raises:
+            TypeError: An argument does not survive the library's serialiser.
+            UsageError: The library cannot do what is asked (a delay, an option).
+        """
+
+    def enqueue_many(self, calls: Sequence[Call]) -> list[Job]:
+        """Put several jobs on the server, in one round trip where the library can."""
+
+    def queues(self) -> Sequence[str]:
+        """The queues that a worker of this application listens to, in its order."""
+
+    def pending(self, queue: str | None = None) -> Sequence[Job]:
+        """What a worker would take now, in its order, at the current clock."""
+
+    def scheduled(self) -> Sequence[Job]:
+        """Jobs that wait for their first run, soonest first."""
+
+    def retrying(self) -> Sequence[Job]:
+        """Jobs that failed and wait to run again, soonest first."""
+
+    def running(self) -> Sequence[Job]:
+        """Jobs that a worker took and has not finished: with a dead worker, abandoned ones."""
+
+    def waiting(self) -> Sequence[Job]:
+        """Jobs that wait for other jobs."""
+
+    def failed(self) -> Sequence[Job]:
+        """Jobs that failed for good and were kept."""
+
+    def run_next(self, queue: str | None = None) -> Outcome | None:
+        """Take exactly one job and run it here, with the library's own code; None when nothing is ready."""
+
+    def tick(self) -> int:
+        """One step of the library's scheduler: due and periodic jobs become ready. Returns how many."""
+
+    def next_due(self) -> float | None:
+        """When the next job becomes due, in seconds since the epoch; None when none will."""
+
+    def abandon_next(self, queue: str | None = None) -> Job | None:
+        """Take one job and leave it there, as a worker does that dies with it in its hands."""
+
+    def recover(self) -> int:
+        """The library's own maintenance: abandoned jobs become ready. Returns how many."""
+
+    def close(self) -> None:
+        """Give back connections, and leave the application and the process as they were."""

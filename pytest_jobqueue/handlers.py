@@ -1,0 +1,97 @@
+"""A registry of handlers: which function runs a job of which name, or every job of a queue.
+
+It holds functions and looks them up. It knows no server and no format; a plain dict of name to callable is as
+good wherever a registry is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pytest_jobqueue.errors import UsageError
+
+Handler = Callable[..., Any]
+H = TypeVar("H", bound=Handler)
+
+
+class Handlers:
+    """Functions by job name, and functions that take every job of one queue.
+
+    ```python
+    handlers = Handlers()
+
+
+    @handlers.register("Add")
+    def add(a, b):
+        return a + b
+
+
+    @handlers.queue("mail")  # whatever the class is
+    def mail(job): ...
+    ```
+
+    A handler registered by name is called with the job's arguments; one registered for a queue is called with
+    the whole `Job`, since it needs the class to tell what it got. A name wins over a queue.
+    """
+
+    def __init__(self, by_name: Mapping[str, Handler] | None = None) -> None:
+        self._by_name: dict[str, Handler] = {}
+        self._by_queue: dict[str, Handler] = {}
+        for name, handler in (by_name or {}).items():
+            self._add(self._by_name, "name", name, handler)
+
+    def register(self, name: str | None = None) -> Callable[[H], H]:
+        """Register the decorated function for jobs of `name` (its own name by default).
+
+        Raises:
+            UsageError: The name is taken by another function, or what is decorated cannot be called.
+        """
+
+        def decorate(handler: H) -> H:
+            self._add(self._by_name, "name", name or handler.__name__, handler)
+            return handler
+
+        return decorate
+
+    def queue(self, queue: str) -> Callable[[H], H]:
+        """Register the decorated function for every job on `queue` whose name has no handler.
+
+        Raises:
+            UsageError: The queue is taken by another function, or what is decorated cannot be called.
+        """
+
+        def decorate(handler: H) -> H:
+            self._add(self._by_queue, "queue", queue, handler)
+            return handler
+
+        return decorate
+
+    @staticmethod
+    def _add(table: dict[str, Handler], kind: str, key: str, handler: Handler) -> None:
+        if not callable(handler):
+            raise UsageError(f"the handler for {kind} {key!r} is {handler!r}, which cannot be called")
+        if table.get(key, handler) is not handler:
+            raise UsageError(
+                f"{kind} {key!r} has a handler already ({table[key].__qualname__}); "
+                "give the second one another name, or use a registry of its own"
+            )
+        table[key] = handler
+
+    def for_name(self, name: str) -> Handler | None:
+        """The function registered for jobs called `name`."""
+        return self._by_name.get(name)
+
+    def for_queue(self, queue: str) -> Handler | None:
+        """The function that takes every job on `queue`."""
+        return self._by_queue.get(queue)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that have a handler, sorted."""
+        return tuple(sorted(self._by_name))
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues that have a handler of their own, sorted."""
+        return tuple(sorted(self._by_queue))
