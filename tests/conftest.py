@@ -1,0 +1,13 @@
+"""The suite's import path: helpers of several test folders live in `tests/support`, imported as `support.…`.
+
+Test folders are no packages (`--import-mode=importlib`), so this one place says where helpers are.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+_HERE = str(Path(__file__).parent)
+if _HERE not in sys.path:
+    sys.path.insert(0, _HERE)

@@ -1,0 +1,72 @@
+"""Which outside tools are here, and what a test does without one: it skips at home and fails in CI.
+
+`need("go")` is called first by whatever cannot work without the tool. The environment variable
+PYTEST_JOBQUEUE_REQUIRE, a comma-separated list (`go,ruby,docker,server`), names those that must be there.
+Import it as `from support.tools import need`: tests/conftest.py puts the folder `tests` on the import path.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REQUIRE = "PYTEST_JOBQUEUE_REQUIRE"
+_PATIENCE = 30.0  # seconds for one question to a tool
+
+
+def _answers(*command: str) -> bool:
+    """Whether the command is here and ends well in time."""
+    if shutil.which(command[0]) is None:
+        return False
+    try:
+        ended = subprocess.run(command, capture_output=True, check=False, timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        return False
+    return ended.returncode == 0
+
+
+def _server() -> bool:
+    return any(shutil.which(name) for name in ("redis-server", "valkey-server"))
+
+
+# What it is called · how to ask whether it is here · what would bring it.
+_TOOLS: dict[str, tuple[Callable[[], bool], str]] = {
+    "go": (lambda: _answers("go", "version"), "install Go (Debian: golang)"),
+    "ruby": (lambda: _answers("ruby", "-e", 'require "sidekiq"'), "install Sidekiq (Debian: ruby-sidekiq)"),
+    "docker": (
+        lambda: _answers("docker", "version"),
+        "start a Docker engine (Debian: docker.io, then .ci/docker)",
+    ),
+    "server": (_server, "install a Redis server (Debian: redis-server)"),
+}
+
+
+@functools.cache
+def have(tool: str) -> bool:
+    """Whether the tool is here; asked once per process."""
+    return _TOOLS[tool][0]()
+
+
+def required(tool: str) -> bool:
+    """Whether this run may not do without the tool."""
+    return tool in {name.strip() for name in os.environ.get(REQUIRE, "").split(",")}
+
+
+def need(*tools: str) -> None:
+    """Go on if every tool is here; else fail where the run requires it, and skip where it does not."""
+    __tracebackhide__ = True
+    for tool in tools:
+        if have(tool):
+            continue
+        message = f"{tool} is not here: {_TOOLS[tool][1]}"
+        if required(tool):
+            pytest.fail(f"{message} ({REQUIRE} lists it)", pytrace=False)
+        pytest.skip(message)
