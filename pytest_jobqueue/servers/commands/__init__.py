@@ -1,0 +1,57 @@
+"""The commands that fakeredis lacks, or answers otherwise than a real server: one table.
+
+A command is here because a client or a job library asks for it and the engine gets it wrong; when fakeredis
+gets it right, it goes. Everything in this folder is functions in tables, small enough to be read on their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_jobqueue.servers.commands import blocking, connection, server
+from pytest_jobqueue.servers.commands.blocking import keys_waited_for as keys_waited_for
+from pytest_jobqueue.servers.commands.connection import require_authentication as require_authentication
+from pytest_jobqueue.servers.commands.registry import Command as Command
+from pytest_jobqueue.servers.commands.registry import Owner as Owner
+from pytest_jobqueue.servers.commands.registry import text
+from pytest_jobqueue.servers.commands.server import default_config as default_config
+from pytest_jobqueue.wire.resp import Error
+
+COMMANDS: dict[str, Command] = {**connection.COMMANDS, **server.COMMANDS, **blocking.COMMANDS}
+
+CONTAINERS = frozenset(
+    ["acl", "client", "command", "config", "debug", "function", "latency", "memory", "object", "pubsub"]
+    + ["script", "slowlog", "xgroup", "xinfo"]
+)
+
+_WHILE_SUBSCRIBED = frozenset(
+    ["ping", "subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe"]
+    + ["reset", "quit"]
+)
+
+
+def unknown_command(argv: Sequence[bytes]) -> str:
+    """What Redis says of a command that it does not know; arguments are cut at 128 characters."""
+    shown = ""
+    for word in argv[1:]:
+        if len(shown) >= 128:
+            break
+        shown += f"'{text(word)[: 128 - len(shown)]}' "
+    return f"ERR unknown command '{text(argv[0])[:128]}', with args beginning with: {shown}"
+
+
+def unknown_subcommand(argv: Sequence[bytes]) -> str:
+    """What Redis says of a sub-command that it does not know, or of a container without one."""
+    name = text(argv[0])
+    if len(argv) == 1:
+        return f"ERR wrong number of arguments for '{name.lower()}' command"
+    return f"ERR unknown subcommand '{text(argv[1])[:128]}'. Try {name.upper()} HELP."
+
+
+def require_allowed_while_subscribed(name: str) -> None:
+    """Refuse what a RESP2 client may not send while it is subscribed."""
+    if name not in _WHILE_SUBSCRIBED:
+        raise Error(
+            f"ERR Can't execute '{name.replace(' ', '|')}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+            "RESET are allowed in this context"
+        )
