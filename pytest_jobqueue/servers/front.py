@@ -1,0 +1,184 @@
+"""The front: loopback listeners through which every client reaches Redis, whatever stands behind.
+
+It accepts connections, counts and names them, and closes them. What a connection does with its bytes is its
+backend's affair (`memory`, `upstream`), and so is all knowledge of Redis. A front has two ports on one backend:
+the one that services use, where hooks see every command, and a direct one that goes round the hooks, so that a
+test can look at the truth while it breaks the wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pytest_jobqueue.errors import UsageError
+from pytest_jobqueue.servers.loop import LoopThread
+
+LOOPBACK = "127.0.0.1"
+BACKLOG = 1024  # connections that wait to be accepted
+
+Hook = Callable[["Connection", list[bytes]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client as a report names it.
+
+    Attributes:
+        address: `host:port` at its end.
+        name: What it called itself with CLIENT SETNAME, or "".
+        blocked_on: The command that it waits in, or "".
+    """
+
+    address: str
+    name: str = ""
+    blocked_on: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.name or 'a client'} at {self.address}"
+        return f"{text}, blocked in {self.blocked_on}" if self.blocked_on else text
+
+
+class Connection(Protocol):
+    """One accepted connection, as the front sees it."""
+
+    def describe(self) -> Client:
+        """Who it is."""
+
+    def abort(self) -> None:
+        """Close it at once."""
+
+
+class Backend(Protocol):
+    """What stands behind a front. All methods but the first two are called in the front's loop."""
+
+    def describe(self) -> str:
+        """One line for a header or a report."""
+
+    def close(self) -> None:
+        """Give back what it holds; called once no connection is left."""
+
+    def connection(self, front: Front, *, direct: bool) -> asyncio.BaseProtocol:
+        """A protocol for a connection that is about to be accepted; it calls `front.joined` and `front.left`."""
+
+    def reset(self) -> None:
+        """Make it empty."""
+
+
+class Front:
+    """Two loopback listeners on one backend.
+
+    Args:
+        backend: What stands behind.
+        port: The port for services, or 0 for any free one.
+
+    Raises:
+        UsageError: The port is taken.
+    """
+
+    def __init__(self, backend: Backend, port: int = 0) -> None:
+        self.backend = backend
+        self.hooks: tuple[Hook, ...] = ()
+        self._connections: dict[Connection, bool] = {}
+        self._thread = LoopThread()
+        self._listeners: list[asyncio.AbstractServer] = []
+        try:
+            self.port = self._listen(port, direct=False)
+            self.direct_port = self._listen(0, direct=True)
+        except BaseException:
+            self.close()
+            raise
+
+    def _listen(self, port: int, *, direct: bool) -> int:
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((LOOPBACK, port))
+        except OSError as error:
+            listening.close()
+            raise UsageError(
+                f"cannot listen on {LOOPBACK}:{port}: {error.strerror}; choose another port, or 0 for any free one"
+            ) from error
+        self._thread.run(self._serve(listening, direct=direct))
+        return int(listening.getsockname()[1])
+
+    async def _serve(self, listening: socket.socket, *, direct: bool) -> None:
+        def factory() -> asyncio.BaseProtocol:
+            return self.backend.connection(self, direct=direct)
+
+        loop = self._thread.loop
+        self._listeners.append(await loop.create_server(factory, sock=listening, backlog=BACKLOG))
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that serves the connections."""
+        return self._thread.loop
+
+    @property
+    def hooked(self) -> bool:
+        """Whether anybody looks at commands."""
+        return bool(self.hooks)
+
+    def add_hook(self, hook: Hook) -> Callable[[], None]:
+        """Call `hook(connection, argv)` in the loop before each command; what is returned takes it out again."""
+
+        def remove() -> None:
+            self.hooks = tuple(other for other in self.hooks if other is not hook)
+
+        self.hooks = (*self.hooks, hook)
+        return remove
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        """Call a function in the loop's thread."""
+        return self._thread.call(function)
+
+    def joined(self, connection: Connection, *, direct: bool) -> None:
+        """A connection was accepted."""
+        self._connections[connection] = direct
+
+    def left(self, connection: Connection) -> None:
+        """A connection is gone."""
+        self._connections.pop(connection, None)
+
+    def clients(self) -> Sequence[Client]:
+        """Who is connected at the service's port."""
+        return self._thread.call(self._services)
+
+    def _services(self) -> list[Client]:
+        return [connection.describe() for connection, direct in self._connections.items() if not direct]
+
+    def reset(self) -> Sequence[Client]:
+        """Close the services' connections and empty the backend; returns who was still connected."""
+        return self._thread.call(self._reset)
+
+    def _reset(self) -> list[Client]:
+        left_over = []
+        for connection, direct in list(self._connections.items()):
+            if not direct:
+                left_over.append(connection.describe())
+                connection.abort()
+        self.backend.reset()
+        return left_over
+
+    def close(self) -> None:
+        """Stop listening, close every connection, end the thread; harmless a second time."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: this was done before
+            self._thread.run(self._shut())
+        self._thread.close()
+
+    async def _shut(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        for connection in list(self._connections):
+            connection.abort()
+        # Transports tell their protocols that they are gone in the loop's next turn.
+        for _ in range(100):
+            if not self._connections:
+                break
+            await asyncio.sleep(0)
+        self._listeners.clear()
+        self.backend.close()

@@ -1,0 +1,233 @@
+"""The memory backend: connections that run commands in this process, on the engine.
+
+A connection reads what the socket has, runs every complete command in it and writes all replies at once. It
+stops reading while a blocking command waits and while its client does not take its replies, so that neither
+a slow client nor a flood of commands makes it hold more than a bounded amount.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+
+from pytest_jobqueue.servers.engine import Memory, Session
+from pytest_jobqueue.servers.front import Client, Front
+from pytest_jobqueue.wire.resp import RequestParser
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# A batch of replies is written when it has grown to this many bytes, so that a client that does not read is noticed.
+WRITE_AT = 256 * 1024
+# Pushed messages do not wait for a client that does not read: beyond this many bytes it is cut off, as Redis'
+# default output-buffer limit for subscribers does.
+MOST_UNREAD = 32 * 1024 * 1024
+
+
+class MemoryBackend:
+    """An imitated Redis in this process.
+
+    Args:
+        version: The Redis version to imitate.
+        password: What AUTH must bring, or None.
+    """
+
+    def __init__(self, version: str = "7.4.0", password: str | None = None) -> None:
+        self.memory = Memory(version, password)
+
+    def describe(self) -> str:
+        """One line for a header or a report."""
+        return f"in-memory Redis {self.memory.version}"
+
+    def connection(self, front: Front, *, direct: bool) -> asyncio.BaseProtocol:
+        """A protocol for the next connection."""
+        return MemoryConnection(self.memory, front, direct=direct)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.memory.reset()
+
+    def close(self) -> None:
+        """Nothing is held outside the memory."""
+
+
+class MemoryConnection(asyncio.Protocol):
+    """One client of the memory."""
+
+    peer = local = ""
+    descriptor = -1
+
+    def __init__(self, memory: Memory, front: Front, *, direct: bool) -> None:
+        self._memory = memory
+        self._front = front
+        self._direct = direct
+        self._parser = RequestParser()
+        self._queue: deque[list[bytes]] = deque()  # read, not run yet
+        self._transport: asyncio.Transport | None = None
+        self._session: Session | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._writable = True
+        self._reading = True
+        self._hanging_up = False
+        self._running = False
+
+    # From the transport.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Open a session."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self.peer = _address(transport.get_extra_info("peername"))
+        self.local = _address(transport.get_extra_info("sockname"))
+        self.descriptor = transport.get_extra_info("socket").fileno()
+        self._session = self._memory.open(self)
+        self._front.joined(self, direct=self._direct)
+
+    def data_received(self, data: bytes) -> None:
+        """Run what is complete."""
+        commands = self._parser.feed(data)
+        if self._queue or not self._writable or self._session is None or self._session.waiter is not None:
+            self._queue.extend(commands)
+        else:
+            self._run(commands)
+        if self._parser.violation is not None and not self._queue:
+            self._refuse()
+
+    def pause_writing(self) -> None:
+        """The client does not take its replies: run nothing more for it."""
+        self._writable = False
+        self._read_or_not()
+
+    def resume_writing(self) -> None:
+        """It takes them again."""
+        self._writable = True
+        self._continue()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Close the session."""
+        self._cancel_timer()
+        self._queue.clear()
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+        self._front.left(self)
+
+    # From the session.
+
+    def deliver(self, data: bytes) -> None:
+        """Send a push, or the late reply of a blocking command."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        transport.write(data)
+        if transport.get_write_buffer_size() > MOST_UNREAD:
+            transport.abort()
+
+    def waits(self, timeout: float | None) -> None:
+        """A blocking command waits."""
+        if timeout is not None and self._session is not None:
+            self._timer = self._front.loop.call_later(timeout, self._session.time_out)
+        self._read_or_not()
+
+    def resumes(self) -> None:
+        """Go on with what came in meanwhile, once the command that caused this is done."""
+        self._cancel_timer()
+        self._front.loop.call_soon(self._continue)
+
+    def hang_up(self) -> None:
+        """Close once what was written is out; while commands run, after their replies."""
+        self._hanging_up = True
+        self._queue.clear()
+        if not self._running and self._transport is not None:
+            self._transport.close()
+
+    # From the front.
+
+    def describe(self) -> Client:
+        """Who it is."""
+        session = self._session
+        if session is None:
+            return Client(self.peer)
+        name = session.name.decode("utf-8", "replace")
+        blocked = session.last_command.decode().upper() if session.waiter is not None else ""
+        keys = " ".join(key.decode("utf-8", "replace") for key in session.waiter.keys) if session.waiter else ""
+        return Client(self.peer, name, f"{blocked} {keys}".strip())
+
+    def abort(self) -> None:
+        """Close at once; its session is gone from this moment on."""
+        if self._transport is not None:
+            self._transport.abort()
+        self.connection_lost(None)
+
+    # Within.
+
+    def _run(self, commands: Sequence[list[bytes]]) -> None:
+        session, transport = self._session, self._transport
+        if session is None or transport is None:
+            return
+        out: list[bytes] = []
+        hooks = () if self._direct else self._front.hooks
+        size, done = 0, 0
+        self._running = True
+        try:
+            for argv in commands:
+                done += 1
+                for hook in hooks:
+                    hook(self, argv)
+                if not argv:
+                    continue
+                session.execute(argv, out)
+                if session.waiter is not None or self._hanging_up:
+                    break
+                size += len(out[-1]) if out else 0
+                if size > WRITE_AT:
+                    transport.write(b"".join(out))
+                    out.clear()
+                    size = 0
+                    if not self._writable:
+                        break
+        finally:
+            self._running = False
+        if out:
+            transport.write(out[0] if len(out) == 1 else b"".join(out))
+        if self._hanging_up:
+            transport.close()
+        elif done < len(commands):
+            self._queue.extendleft(reversed(commands[done:]))
+            self._read_or_not()
+
+    def _continue(self) -> None:
+        if self._session is not None and self._session.waiter is None and self._writable and self._queue:
+            commands, self._queue = list(self._queue), deque()
+            self._run(commands)
+        self._read_or_not()
+        if self._parser.violation is not None and not self._queue:
+            self._refuse()
+
+    def _read_or_not(self) -> None:
+        """Read on only while what was read is being run: TCP then holds back the client."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        waits = self._session is not None and self._session.waiter is not None
+        # A waiting client's socket is read on until there is something that must wait: a disconnect shows there.
+        wanted = not self._queue and (self._writable or waits)
+        if wanted and not self._reading:
+            transport.resume_reading()
+        elif not wanted and self._reading:
+            transport.pause_reading()
+        self._reading = wanted
+
+    def _refuse(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(f"-ERR {self._parser.violation}\r\n".encode())
+            self._transport.close()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _address(name: Any) -> str:
+    return f"{name[0]}:{name[1]}" if name else "?:0"

@@ -1,0 +1,203 @@
+"""The upstream backend: a byte pump between a client and a real Redis.
+
+Bytes pass through unread. Only while a hook is installed are requests parsed, and even then what is sent on
+are the client's own bytes. Each direction stops reading while the other end does not take what was read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pytest_jobqueue.servers.front import Client, Front
+from pytest_jobqueue.wire.resp import RequestParser
+
+if TYPE_CHECKING:
+    from pytest_jobqueue.servers.provider import Provider
+
+CONNECT_TIMEOUT = 5.0  # seconds until a Redis that does not answer counts as gone
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a Redis listens.
+
+    Attributes:
+        host: Its host, or "" for a Unix socket.
+        port: Its port.
+        path: The Unix socket's path, or "".
+        tls: How to talk TLS to it, or None.
+    """
+
+    host: str
+    port: int
+    path: str = ""
+    tls: ssl.SSLContext | None = None
+
+
+def target_of(url: str) -> Target:
+    """Read a `redis://`, `rediss://` or `unix://` URL's address and TLS options (redis-py's `ssl_…` names)."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return Target("", 0, path=unquote(parts.path))
+    context = _tls_context(url) if parts.scheme == "rediss" else None
+    return Target(parts.hostname or "localhost", parts.port or 6379, tls=context)
+
+
+def _tls_context(url: str) -> ssl.SSLContext:
+    options = {name: values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
+    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"), capath=options.get("ssl_ca_path"))
+    context.check_hostname = options.get("ssl_check_hostname", "true").lower() in ("true", "1", "yes")
+    requirement = options.get("ssl_cert_reqs", "required").lower()
+    if requirement != "required":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE if requirement == "none" else ssl.CERT_OPTIONAL
+    if "ssl_certfile" in options:
+        context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"))
+    return context
+
+
+class UpstreamBackend:
+    """A real Redis, reached through its provider's URL.
+
+    Args:
+        provider: What started it, or knows where it runs.
+    """
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+        self._target = target_of(provider.url)
+
+    def describe(self) -> str:
+        """One line for a header or a report."""
+        return self.provider.describe()
+
+    def connection(self, front: Front, *, direct: bool) -> asyncio.BaseProtocol:
+        """A protocol for the next connection."""
+        return ClientSide(self._target, front, direct=direct)
+
+    def reset(self) -> None:
+        """Emptying is done outside the loop: see `Server.reset`."""
+
+    def close(self) -> None:
+        """Closing is done outside the loop: see `Server.close`."""
+
+
+class _Side(asyncio.Protocol):
+    """One end of the pump; what it reads goes to the other end."""
+
+    transport: asyncio.Transport | None = None
+    other: _Side | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+
+    def data_received(self, data: bytes) -> None:
+        other = self.other
+        if other is not None and other.transport is not None:
+            other.transport.write(data)
+
+    def eof_received(self) -> bool:
+        other = self.other
+        if other is not None and other.transport is not None and other.transport.can_write_eof():
+            other.transport.write_eof()
+            return True
+        return False
+
+    def pause_writing(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        other, self.other, self.transport = self.other, None, None
+        if other is not None and other.transport is not None:
+            if exc is None:
+                other.transport.close()
+            else:
+                other.transport.abort()
+
+
+class ServerSide(_Side):
+    """The end towards Redis."""
+
+
+class ClientSide(_Side):
+    """The end towards the client."""
+
+    def __init__(self, target: Target, front: Front, *, direct: bool) -> None:
+        self._target = target
+        self._front = front
+        self._direct = direct
+        self._peer = "?:0"
+        self._connecting: asyncio.Task[None] | None = None
+        self._parser: RequestParser | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connect to Redis before reading anything."""
+        super().connection_made(transport)
+        assert self.transport is not None
+        self.transport.pause_reading()
+        name = transport.get_extra_info("peername")
+        self._peer = f"{name[0]}:{name[1]}" if name else "?:0"
+        self._front.joined(self, direct=self._direct)
+        self._connecting = self._front.loop.create_task(self._connect())
+
+    async def _connect(self) -> None:
+        server, target, loop = ServerSide(), self._target, self._front.loop
+        try:
+            if target.path:
+                opening = loop.create_unix_connection(lambda: server, target.path)
+            else:
+                opening = loop.create_connection(lambda: server, target.host, target.port, ssl=target.tls)
+            await asyncio.wait_for(opening, CONNECT_TIMEOUT)
+        except (OSError, asyncio.TimeoutError):
+            self.abort()  # as a dead Redis would: the client sees its connection closed
+            return
+        if self.transport is None:  # the client left meanwhile
+            if server.transport is not None:
+                server.transport.abort()
+            return
+        self.other, server.other = server, self
+        self.transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        """Show the commands to the hooks, if there are any, and send the bytes on."""
+        if self._front.hooks and not self._direct:
+            self._show(data)
+        elif self._parser is not None:
+            self._parser = None
+        super().data_received(data)
+
+    def _show(self, data: bytes) -> None:
+        if self._parser is None:
+            self._parser = RequestParser()
+        for argv in self._parser.feed(data):
+            for hook in self._front.hooks:
+                hook(self, argv)
+        if self._parser.violation is not None:
+            self._parser = RequestParser()  # the real server will say so
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Close the other end too."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        super().connection_lost(exc)
+        self._front.left(self)
+
+    def describe(self) -> Client:
+        """Who it is; the bytes are not read, so there is only an address."""
+        return Client(self._peer)
+
+    def abort(self) -> None:
+        """Close both ends at once."""
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.abort()
+        if self.transport is not None:
+            self.transport.abort()
