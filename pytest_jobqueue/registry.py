@@ -1,0 +1,117 @@
+"""From an application object to the adapter that drives it.
+
+One literal table, then the entry points of the group `pytest_jobqueue.adapters`. An adapter's module is
+imported when an application of its type turns up, never before.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any
+
+from pytest_jobqueue.adapters import Binding
+from pytest_jobqueue.errors import AdapterError, UsageError
+from pytest_jobqueue.handlers import Handlers
+from pytest_jobqueue.settings import Settings
+
+GROUP = "pytest_jobqueue.adapters"
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """Where an adapter is, and what it is for.
+
+    Attributes:
+        name: What it is called in messages and in the documentation.
+        app_types: The application's classes, as `module.Class`, looked for in its type's bases.
+        factory: `module:callable`, called with the application, the URL and the settings.
+    """
+
+    name: str
+    app_types: tuple[str, ...]
+    factory: str
+
+
+ADAPTERS = (
+    Adapter(
+        "sidekiq",
+        ("pytest_jobqueue.handlers.Handlers", "builtins.dict"),
+        "pytest_jobqueue.adapters.sidekiq:bind",
+    ),
+)
+
+
+def bind(app: Any, url: str, settings: Settings) -> Binding:
+    """Join an application to the Redis at `url`.
+
+    Raises:
+        AdapterError: No adapter is for an application of this type.
+    """
+    app = {} if app is None else app
+    names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(app).__mro__}
+    if isinstance(app, Mapping):
+        names.add("builtins.dict")
+    for adapter in (*ADAPTERS, *_installed()):
+        if names & set(adapter.app_types):
+            factory = _load(adapter.factory, f"the adapter {adapter.name!r}")
+            binding: Binding = factory(app, url, settings)
+            return binding
+    raise AdapterError(
+        f"no adapter is for an application of type {type(app).__module__}.{type(app).__qualname__}: {app!r}. "
+        f"The adapters here are for {', '.join(kind for adapter in ADAPTERS for kind in adapter.app_types)}; give "
+        f"one of those as jobqueue_app, or install an adapter that announces itself in the entry points {GROUP!r}."
+    )
+
+
+def _installed() -> list[Adapter]:
+    from importlib.metadata import entry_points
+
+    return [entry.load() for entry in entry_points(group=GROUP)]
+
+
+def load_app(path: str) -> Any:
+    """Import the application object at `module:attribute`.
+
+    Raises:
+        UsageError: There is no such module or attribute, or the module cannot be imported.
+    """
+    return _load(path, "jobqueue_app")
+
+
+def _load(path: str, what: str) -> Any:
+    module_name, colon, attribute = path.partition(":")
+    if not colon or not module_name or not attribute:
+        raise UsageError(f"{what} is {path!r}; write it as module:attribute, e.g. my_service.jobs:handlers")
+    try:
+        found = importlib.import_module(module_name)
+    except Exception as error:
+        hint = "" if "" in sys.path or "." in sys.path else "; is its folder on the import path (pythonpath = …)?"
+        raise UsageError(
+            f"{what} is {path!r}, but {module_name} cannot be imported: {type(error).__name__}: {error}{hint}"
+        ) from error
+    for name in attribute.split("."):
+        if not hasattr(found, name):
+            close = get_close_matches(name, dir(found), 1)
+            did_you_mean = f"; did you mean {module_name}:{close[0]}?" if close else ""
+            raise UsageError(f"{what} is {path!r}, but {module_name} has no {name!r}{did_you_mean}")
+        found = getattr(found, name)
+    return found
+
+
+def handlers_of(app: Any) -> Handlers:
+    """An application that is a registry, or a mapping of name to callable, as a registry."""
+    return app if isinstance(app, Handlers) else Handlers(app)
+
+
+def check_settings(value: object) -> Settings:
+    """What a project's `jobqueue_settings` gave, or an error that says what it must be."""
+    if isinstance(value, Settings):
+        return value
+    names = ", ".join(field.name for field in fields(Settings))
+    raise UsageError(
+        f"the fixture jobqueue_settings returned {value!r}; return pytest_jobqueue.Settings({names} as needed)"
+    )
