@@ -11,7 +11,7 @@ import functools
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -64,9 +64,14 @@ def need(*tools: str) -> None:
     """Go on if every tool is here; else fail where the run requires it, and skip where it does not."""
     __tracebackhide__ = True
     for tool in tools:
-        if have(tool):
-            continue
-        message = f"{tool} is not here: {_TOOLS[tool][1]}"
-        if required(tool):
-            pytest.fail(f"{message} ({REQUIRE} lists it)", pytrace=False)
-        pytest.skip(message)
+        if not have(tool):
+            without(tool, _TOOLS[tool][1])
+
+
+def without(tool: str, why: str) -> NoReturn:
+    """Fail where the run requires the tool, skip where it does not."""
+    __tracebackhide__ = True
+    message = f"{tool} is not here: {why}"
+    if required(tool):
+        pytest.fail(f"{message} ({REQUIRE} lists it)", pytrace=False)
+    pytest.skip(message)
