@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from pytest_jobqueue.errors import UsageError
+from pytest_jobqueue.job import Job
 
 Handler = Callable[..., Any]
+Middleware = Callable[[Job, Callable[[], Any]], Any]
 H = TypeVar("H", bound=Handler)
+M = TypeVar("M", bound=Middleware)
 
 
 class Handlers:
@@ -38,6 +41,7 @@ class Handlers:
     def __init__(self, by_name: Mapping[str, Handler] | None = None) -> None:
         self._by_name: dict[str, Handler] = {}
         self._by_queue: dict[str, Handler] = {}
+        self._middleware: list[Middleware] = []
         for name, handler in (by_name or {}).items():
             self._add(self._by_name, "name", name, handler)
 
@@ -66,6 +70,30 @@ class Handlers:
             return handler
 
         return decorate
+
+    def use(self, middleware: M) -> M:
+        """Put a function around every job: called with the job and with what runs the rest of the chain.
+
+        The first one that is put is the outermost. What it returns is the job's result, and an exception that
+        it raises is the job's.
+
+        ```python
+        @handlers.use
+        def timed(job, run):
+            started = time.perf_counter()
+            try:
+                return run()
+            finally:
+                print(job.name, time.perf_counter() - started)
+        ```
+        """
+        self._middleware.append(middleware)
+        return middleware
+
+    @property
+    def middleware(self) -> tuple[Middleware, ...]:
+        """The functions around every job, outermost first."""
+        return tuple(self._middleware)
 
     @staticmethod
     def _add(table: dict[str, Handler], kind: str, key: str, handler: Handler) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 
 from pytest_jobqueue.adapters import Binding
 from pytest_jobqueue.errors import AdapterError, UsageError
-from pytest_jobqueue.handlers import Handlers
 from pytest_jobqueue.settings import Settings
 
 GROUP = "pytest_jobqueue.adapters"
@@ -40,7 +39,7 @@ ADAPTERS = (
     Adapter(
         "sidekiq",
         ("pytest_jobqueue.handlers.Handlers", "builtins.dict"),
-        "pytest_jobqueue.adapters.sidekiq:bind",
+        "pytest_jobqueue.adapters.sidekiq_app:bind",
     ),
 )
 
@@ -100,11 +99,6 @@ def _load(path: str, what: str) -> Any:
             raise UsageError(f"{what} is {path!r}, but {module_name} has no {name!r}{did_you_mean}")
         found = getattr(found, name)
     return found
-
-
-def handlers_of(app: Any) -> Handlers:
-    """An application that is a registry, or a mapping of name to callable, as a registry."""
-    return app if isinstance(app, Handlers) else Handlers(app)
 
 
 def check_settings(value: object) -> Settings:

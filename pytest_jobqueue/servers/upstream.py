@@ -138,12 +138,11 @@ class ClientSide(_Side):
         self._peer = "?:0"
         self._connecting: asyncio.Task[None] | None = None
         self._parser: RequestParser | None = None
+        self._early: list[bytes] = []  # came before Redis was reached
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Connect to Redis before reading anything."""
+        """Connect to Redis."""
         super().connection_made(transport)
-        assert self.transport is not None
-        self.transport.pause_reading()
         name = transport.get_extra_info("peername")
         self._peer = f"{name[0]}:{name[1]}" if name else "?:0"
         self._front.joined(self, direct=self._direct)
@@ -165,6 +164,9 @@ class ClientSide(_Side):
                 server.transport.abort()
             return
         self.other, server.other = server, self
+        if server.transport is not None and self._early:
+            server.transport.writelines(self._early)
+        self._early.clear()
         self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
@@ -173,7 +175,12 @@ class ClientSide(_Side):
             self._show(data)
         elif self._parser is not None:
             self._parser = None
-        super().data_received(data)
+        if self.other is None:
+            self._early.append(data)
+            if self.transport is not None:
+                self.transport.pause_reading()
+        else:
+            super().data_received(data)
 
     def _show(self, data: bytes) -> None:
         if self._parser is None:

@@ -1,0 +1,59 @@
+"""An asynchronous client for one test, whose connections are closed in the loop that made them.
+
+A coroutine test runs in a loop of the plugin that runs it, and that loop may be gone when a fixture is torn
+down. So the client is closed at the end of the test function itself, inside its loop; what a fixture opens
+after that is closed in its loop as long as that loop lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import redis.asyncio
+
+
+def client_of_test(node: Any, url: str) -> Iterator[redis.asyncio.Redis]:
+    """Yield a client for the test `node`, and close it in its loop."""
+    import redis.asyncio
+
+    loops: list[asyncio.AbstractEventLoop] = []
+    client = redis.asyncio.Redis.from_url(url)
+    pool = client.connection_pool
+    pool.connection_class = _recording(pool.connection_class, loops)
+    function = node.obj
+    if inspect.iscoroutinefunction(function):
+        node.obj = _closing_after(function, client)
+    yield client
+    for loop in loops:
+        if not loop.is_closed() and not loop.is_running():
+            loop.run_until_complete(client.aclose())
+
+
+def _recording(kind: type[Any], loops: list[asyncio.AbstractEventLoop]) -> type[Any]:
+    """A connection class that notes in which loop it connects."""
+
+    class Recording(kind):  # type: ignore[misc]
+        async def connect(self) -> None:
+            loop = asyncio.get_running_loop()
+            if loop not in loops:
+                loops.append(loop)
+            await super().connect()
+
+    return Recording
+
+
+def _closing_after(function: Any, client: redis.asyncio.Redis) -> Any:
+    @functools.wraps(function)
+    async def test(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        try:
+            return await function(*args, **kwargs)
+        finally:
+            await client.aclose()
+
+    return test

@@ -1,0 +1,142 @@
+"""The fixtures: each builds something, yields it and puts things back; what it yields is defined elsewhere.
+
+Heavy modules are imported inside the fixtures, so that a run that uses none of them pays nothing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_jobqueue.errors import JobQueueWarning, UsageError
+from pytest_jobqueue.marker import NOT_GIVEN, Narrowing, merge
+
+if TYPE_CHECKING:
+    import redis
+    import redis.asyncio
+
+    from pytest_jobqueue.harness import JobQueue
+    from pytest_jobqueue.producer import Producer
+    from pytest_jobqueue.run import Run
+    from pytest_jobqueue.servers import Server
+    from pytest_jobqueue.settings import Settings
+    from pytest_jobqueue.worker import Worker
+
+RUN = pytest.StashKey["Run"]()
+HARNESS = pytest.StashKey["JobQueue"]()
+
+
+@pytest.fixture(scope="session")
+def jobqueue_settings() -> Settings:
+    """How the harness behaves; override it to return `pytest_jobqueue.Settings(…)`."""
+    from pytest_jobqueue.settings import Settings
+
+    return Settings()
+
+
+@pytest.fixture(scope="session")
+def jobqueue_app(pytestconfig: pytest.Config) -> Any:
+    """The service's own application object; override it, in any scope, or set `jobqueue_app`.
+
+    Without either, jobs can be enqueued and looked at, and none has a handler.
+    """
+    from pytest_jobqueue.registry import load_app
+
+    path = pytestconfig.stash[RUN].app_path
+    return _or_exit(lambda: load_app(path)) if path else {}
+
+
+@pytest.fixture(scope="session")
+def jobqueue_server(request: pytest.FixtureRequest, jobqueue_settings: Settings) -> Iterator[Server]:
+    """The running Redis, for session-scoped set-up of the service: `.url`, `.host`, `.port`, `.mode`, …."""
+    from pytest_jobqueue.registry import check_settings
+
+    run = request.config.stash[RUN]
+    mode = getattr(request, "param", None) or run.modes[0]
+    server = _or_exit(lambda: run.start(mode, check_settings(jobqueue_settings)))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def _jobqueue_isolated(jobqueue_server: Server) -> Iterator[Server]:
+    """The server, empty before the test; afterwards what the test left connected is closed and named."""
+    jobqueue_server.reset()
+    yield jobqueue_server
+    blocked = [str(client) for client in jobqueue_server.reset() if client.blocked_on]
+    if blocked:
+        warnings.warn(
+            f"the test ended while clients still waited for jobs; they were cut off: {'; '.join(blocked)}. "
+            "A worker that the test started is still running: stop it in the test.",
+            JobQueueWarning,
+            stacklevel=1,
+        )
+
+
+@pytest.fixture
+def jobqueue_url(_jobqueue_isolated: Server) -> str:
+    """The URL for the service under test."""
+    return _jobqueue_isolated.url
+
+
+@pytest.fixture
+def jobqueue(
+    request: pytest.FixtureRequest, _jobqueue_isolated: Server, jobqueue_app: Any, jobqueue_settings: Settings
+) -> Iterator[JobQueue]:
+    """The job queue under test: `.producer`, `.worker`, `.redis`, `.url`, `.journal`, `assert_…`."""
+    from pytest_jobqueue.harness import JobQueue
+
+    wanted = narrowing(request.node)
+    app = jobqueue_app if wanted.app is NOT_GIVEN else wanted.app
+    with JobQueue(app, _jobqueue_isolated, wanted.settings(jobqueue_settings)) as harness:
+        request.node.stash[HARNESS] = harness
+        yield harness
+        request.config.stash[RUN].record(request.node.nodeid, harness.journal)
+
+
+@pytest.fixture
+def jobqueue_producer(jobqueue: JobQueue) -> Producer:
+    """The harness's producer."""
+    return jobqueue.producer
+
+
+@pytest.fixture
+def jobqueue_worker(jobqueue: JobQueue) -> Worker:
+    """The harness's worker."""
+    return jobqueue.worker
+
+
+@pytest.fixture
+def jobqueue_redis(_jobqueue_isolated: Server) -> Iterator[redis.Redis]:
+    """A `redis.Redis` for looking and arranging; it goes round the front's hooks."""
+    import redis
+
+    client = redis.Redis.from_url(_jobqueue_isolated.direct_url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def jobqueue_redis_async(
+    request: pytest.FixtureRequest, _jobqueue_isolated: Server
+) -> Iterator[redis.asyncio.Redis]:
+    """A `redis.asyncio.Redis`, in the test's own loop, whichever plugin runs it (pytest-asyncio, anyio)."""
+    from pytest_jobqueue.asynchronous import client_of_test
+
+    yield from client_of_test(request.node, _jobqueue_isolated.direct_url)
+
+
+def narrowing(node: Any) -> Narrowing:
+    """What the node's markers ask for."""
+    return merge(node.iter_markers("jobqueue"))
+
+
+def _or_exit(function: Any) -> Any:
+    """Call it; a usage error ends the whole run with one message, since every other test would fail likewise."""
+    try:
+        return function()
+    except UsageError as error:
+        pytest.exit(f"jobqueue: {error}", returncode=pytest.ExitCode.USAGE_ERROR)

@@ -1,0 +1,103 @@
+"""The marker `@pytest.mark.jobqueue(…)`: its arguments are checked by calling a real function with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pytest_jobqueue.errors import UsageError
+from pytest_jobqueue.settings import OnError, Settings
+
+NOT_GIVEN: Any = object()
+MARKER_HELP = (
+    "jobqueue(*, redis=None, app=…, dialect=None, namespace=None, process_id=None, queues=None, on_error=None): "
+    "what one test needs of the job queue; redis is 'fake', 'real', 'server', 'container', 'url', or a list of them"
+)
+
+_REAL = ("server", "container", "url")
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What one test asks for.
+
+    Attributes:
+        redis: The modes that it can run on; None for any.
+        app: Its application object, or `NOT_GIVEN`.
+        changes: Settings that differ for it.
+    """
+
+    redis: tuple[str, ...] | None
+    app: Any
+    changes: dict[str, Any]
+
+    def settings(self, settings: Settings) -> Settings:
+        """The settings for this test."""
+        return replace(settings, **self.changes)
+
+    def allows(self, mode: str) -> bool:
+        """Whether the test can run on a server of this mode (a URL counts as `url`)."""
+        return self.redis is None or kind_of(mode) in self.redis
+
+
+def kind_of(mode: str) -> str:
+    """`url` for a URL, else the mode itself."""
+    return "url" if "://" in mode else mode
+
+
+def jobqueue(
+    *,
+    redis: str | Iterable[str] | None = None,
+    app: Any = NOT_GIVEN,
+    dialect: str | None = None,
+    namespace: str | None = None,
+    process_id: str | None = None,
+    queues: Sequence[str] | None = None,
+    on_error: OnError | None = None,
+) -> Narrowing:
+    """Read the marker's arguments; its signature is the documentation of the marker.
+
+    Raises:
+        UsageError: A value cannot be.
+    """
+    modes = None if redis is None else _modes([redis] if isinstance(redis, str) else list(redis))
+    given = {
+        "dialect": dialect,
+        "namespace": namespace,
+        "process_id": process_id,
+        "queues": None if queues is None else tuple(queues),
+        "on_error": on_error,
+    }
+    return Narrowing(modes, app, {name: value for name, value in given.items() if value is not None})
+
+
+def _modes(names: list[str]) -> tuple[str, ...]:
+    found: list[str] = []
+    for name in names:
+        if name == "real":
+            found += _REAL
+        elif name in ("fake", *_REAL):
+            found.append(name)
+        else:
+            raise UsageError(
+                f"the marker jobqueue(redis={name!r}) names no kind of Redis; "
+                "it can be 'fake', 'real', 'server', 'container' or 'url'"
+            )
+    return tuple(found)
+
+
+def merge(markers: Iterable[Any]) -> Narrowing:
+    """The closest marker's arguments win, one by one (`markers` come closest first, as pytest gives them)."""
+    kwargs: dict[str, Any] = {}
+    for marker in markers:
+        if marker.args:
+            raise UsageError(
+                f"the marker jobqueue takes its arguments by name, not {', '.join(map(repr, marker.args))}; "
+                f"{MARKER_HELP}"
+            )
+        kwargs = {**marker.kwargs, **kwargs}
+    try:
+        return jobqueue(**kwargs)
+    except TypeError as error:
+        raise UsageError(f"the marker jobqueue: {error}; {MARKER_HELP}") from None

@@ -1,0 +1,169 @@
+"""The pytest plugin: its options, its hooks, and nothing that costs a run that does not use it.
+
+Only pytest and this package's smallest modules are imported here; a Redis, real or not, is started when the
+first test asks for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from pytest_jobqueue.errors import UsageError
+from pytest_jobqueue.fixtures import (  # noqa: F401 (found here by pytest)
+    HARNESS,
+    RUN,
+    _jobqueue_isolated,
+    jobqueue,
+    jobqueue_app,
+    jobqueue_producer,
+    jobqueue_redis,
+    jobqueue_redis_async,
+    jobqueue_server,
+    jobqueue_settings,
+    jobqueue_url,
+    jobqueue_worker,
+    narrowing,
+)
+from pytest_jobqueue.marker import MARKER_HELP, kind_of
+from pytest_jobqueue.run import Run
+from pytest_jobqueue.settings import OPTIONS, Option
+
+_KNOWN = frozenset({"fake", "server", "container"})
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options, from the one table."""
+    group = parser.getgroup("jobqueue", "Redis-backed job queues")
+    for option in OPTIONS:
+        env = f" [env: {option.env}]" if option.env else ""
+        group.addoption(
+            option.flag, dest=f"jobqueue_{option.name}", metavar=option.metavar, default=None, help=option.help + env
+        )
+        if option.ini:
+            parser.addini(option.ini, option.help, default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the options once, and meet pytest-xdist if it is there."""
+    config.addinivalue_line("markers", MARKER_HELP)
+    values = {option.name: _value(config, option) for option in OPTIONS}
+    told = getattr(config, "workerinput", {}).get("jobqueue")
+    explicit = bool(values["redis"])
+    try:
+        modes, reason = (told["modes"], told["reason"]) if told else _modes(values["redis"] or "fake")
+    except UsageError as error:
+        raise pytest.UsageError(f"--redis: {error}") from None
+    config.stash[RUN] = Run(
+        modes,
+        app_path=values["app"],
+        image=values["image"] or "redis:7",
+        report=values["report"],
+        explicit=explicit,
+        reason=reason,
+        worker=_worker_number(config),
+        container_url=told["container_url"] if told else "",
+    )
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(_WithXdist(config), "jobqueue-xdist")
+
+
+def _value(config: pytest.Config, option: Option) -> str:
+    given = config.getoption(f"jobqueue_{option.name}")
+    ini = config.getini(option.ini) if option.ini else ""
+    return str(given or os.environ.get(option.env or " ") or ini or "")
+
+
+def _modes(text: str) -> tuple[tuple[str, ...], str]:
+    """The modes, and why `auto` became what it did."""
+    if text in _KNOWN:
+        return (text,), ""
+    from pytest_jobqueue.servers.choose import choose_auto, parse_modes
+
+    modes, reason = parse_modes(text), ""
+    if "auto" in modes:
+        chosen, reason = choose_auto()
+        modes = tuple(dict.fromkeys(chosen if mode == "auto" else mode for mode in modes))
+    return modes, reason
+
+
+def _worker_number(config: pytest.Config) -> int | None:
+    name = getattr(config, "workerinput", {}).get("workerid")
+    return None if name is None else int(name.removeprefix("gw"))
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say which Redis was chosen, if anybody chose."""
+    run = config.stash[RUN]
+    if not run.explicit:
+        return None
+    return f"jobqueue: redis={','.join(run.modes)}" + (f" (auto: {run.reason})" if run.reason else "")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once per mode, leave out the modes that it cannot use, skip it when none is left."""
+    if "jobqueue_server" not in metafunc.fixturenames:
+        return
+    modes = metafunc.config.stash[RUN].modes
+    try:
+        wanted = narrowing(metafunc.definition)
+    except UsageError as error:
+        pytest.fail(f"{metafunc.definition.nodeid}: {error}", pytrace=False)
+    fitting = [mode for mode in modes if wanted.allows(mode)]
+    if not fitting:
+        asked = ", ".join(wanted.redis or ())
+        skip = pytest.mark.skip(reason=f"needs redis={asked}; this run has --redis={','.join(modes)}")
+        metafunc.parametrize("jobqueue_server", [pytest.param(None, marks=skip)], ids=["none"], indirect=True)
+    elif len(modes) > 1:
+        metafunc.parametrize(
+            "jobqueue_server", fitting, ids=[kind_of(mode) for mode in fitting], indirect=True, scope="session"
+        )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add what became of the jobs to a failed test's report."""
+    report = yield
+    harness = item.stash.get(HARNESS, None)
+    if harness is not None and call.when == "call" and report.failed:
+        report.sections.append(("jobqueue", harness.report()))
+    return report
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Write the report; remove what the run started."""
+    run = config.stash.get(RUN, None)
+    if run is not None:
+        run.finish()
+
+
+class _WithXdist:
+    """The hooks that exist only with pytest-xdist."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._run = config.stash[RUN]
+
+    @pytest.hookimpl
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker what the controller decided, before it starts."""
+        try:
+            node.workerinput["jobqueue"] = self._run.shared()
+        except UsageError as error:
+            raise pytest.UsageError(f"jobqueue: {error}") from None
+
+    @pytest.hookimpl
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """In a worker: hand the report's lines to the controller."""
+        output = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            output["jobqueue_report"] = self._run.lines
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """In the controller: take a worker's lines."""
+        self._run.lines += getattr(node, "workeroutput", {}).get("jobqueue_report", [])

@@ -1,0 +1,93 @@
+"""One pytest run's state: the modes that were asked for, and what the run's tests did.
+
+It lives on `config.stash`. Under pytest-xdist each process has one; what the processes must share (the mode
+that `auto` became, the one container, the report's lines) travels as plain data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_jobqueue.journal import Journal
+    from pytest_jobqueue.servers import Server
+    from pytest_jobqueue.servers.provider import Provider
+    from pytest_jobqueue.settings import Settings
+
+
+class Run:
+    """What one process of a run knows.
+
+    Args:
+        modes: Which Redis, one or several.
+        app_path: `module:attribute` of the application, or "".
+        image: The image for containers.
+        report: Where the report goes, or "".
+        explicit: Whether somebody chose the mode.
+        reason: Why `auto` became what it is, or "".
+        worker: This process's number under pytest-xdist; None outside.
+        container_url: Where the controller's container is, or "".
+    """
+
+    def __init__(
+        self,
+        modes: Sequence[str],
+        *,
+        app_path: str = "",
+        image: str = "",
+        report: str = "",
+        explicit: bool = False,
+        reason: str = "",
+        worker: int | None = None,
+        container_url: str = "",
+    ) -> None:
+        self.modes = tuple(modes)
+        self.app_path = app_path
+        self.image = image
+        self.report = report
+        self.explicit = explicit
+        self.reason = reason
+        self.worker = worker
+        self.container_url = container_url
+        self.lines: list[str] = []
+        self._container: Provider | None = None
+
+    def start(self, mode: str, settings: Settings) -> Server:
+        """Start the Redis of one mode.
+
+        Raises:
+            UsageError: It cannot be had here.
+        """
+        from pytest_jobqueue.servers import attach, serve
+
+        if mode == "container" and self.container_url:
+            from pytest_jobqueue.servers.container import attach_container
+
+            return attach(attach_container(self.container_url, self.worker or 0))
+        return serve(mode, version=settings.redis_version, image=self.image)
+
+    def shared(self) -> dict[str, Any]:
+        """What the controller tells its workers; starts the one container if the run uses containers."""
+        if "container" in self.modes and self._container is None:
+            from pytest_jobqueue.servers.container import start_container
+
+            self._container = start_container(image=self.image)
+        url = self._container.url if self._container is not None else ""
+        return {"modes": list(self.modes), "reason": self.reason, "container_url": url}
+
+    def record(self, test: str, journal: Journal) -> None:
+        """Keep a test's journal for the report, if one was asked for."""
+        if self.report:
+            from pytest_jobqueue.reports import json_lines
+
+            self.lines += json_lines(test, journal)
+
+    def finish(self) -> None:
+        """Write the report and remove the container."""
+        if self.report and self.worker is None:
+            Path(self.report).write_text("".join(f"{line}\n" for line in self.lines), encoding="utf-8")
+        if self._container is not None:
+            self._container.close()
+            self._container = None
