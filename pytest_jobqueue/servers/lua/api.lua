@@ -3,7 +3,7 @@
 local base, python = ...
 local fail_argument, type, select, tonumber, tostring, error =
   base.fail_argument, type, select, tonumber, tostring, error
-local concat, find, sub = table.concat, string.find, string.sub
+local concat, find, floor, sub = table.concat, string.find, math.floor, string.sub
 local invoke = python.invoke
 
 -- Raise an error reply: no position, as the error handler adds it.
@@ -79,7 +79,7 @@ function redis.setresp(...)
   if select("#", ...) ~= 1 then
     raise("ERR redis.setresp() requires one argument.")
   end
-  local version = tonumber((...))
+  local version = floor(tonumber((...)) or 0)
   if version ~= 2 and version ~= 3 then
     raise("ERR RESP version must be 2 or 3.")
   end
@@ -92,7 +92,7 @@ function redis.log(...)
     raise("ERR redis.log() requires two arguments or more.")
   end
   local level = tonumber((...))
-  if type((...)) ~= "number" then
+  if not level then
     raise("ERR First argument must be a number (log level).")
   elseif level < 0 or level > 3 then
     raise("ERR Invalid debug level.")

@@ -3,7 +3,7 @@
 local base, libraries = ...
 local fail, fail_argument, check_string, check_table =
   base.fail, base.fail_argument, base.check_string, base.check_table
-local error, select, type = error, select, type
+local error, debug, select, type = error, debug, select, type
 local concat, find = table.concat, string.find
 local raw = {
   getmetatable = getmetatable, load = loadstring, next = next, pairs = pairs, pcall = pcall,
@@ -102,8 +102,8 @@ function contents.setmetatable(...)
   if originals[object] then
     error(READ_ONLY, 0)
   end
-  local own = raw.getmetatable(object)
-  if own and type(own) == "table" and own.__metatable ~= nil then
+  local own = debug.getmetatable(object)
+  if own and raw.rawget(own, "__metatable") ~= nil then
     fail("cannot change a protected metatable")
   end
   return raw.setmetatable(object, metatable)
@@ -125,7 +125,7 @@ end
 
 function contents.pcall(...)
   if select("#", ...) == 0 then
-    fail_argument(1, "value expected")
+    return false
   end
   return outcome(raw.pcall(...))
 end
