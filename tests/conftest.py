@@ -8,6 +8,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from hypothesis import settings
+
 _HERE = str(Path(__file__).parent)
 if _HERE not in sys.path:
     sys.path.insert(0, _HERE)
+
+# How long one example takes says nothing on a busy machine.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
