@@ -10,14 +10,18 @@ One thread at a time may use a `Memory` and its sessions; the front's loop is th
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.servers import commands
 from pytest_jobqueue.wire.resp import NULL_ARRAY, Error, Push, ReplyEncoder, Simple
+
+if TYPE_CHECKING:
+    from pytest_jobqueue.servers.lua.engine import ScriptEngine
 
 TRIED_FAKEREDIS = "2.40.0"
 
@@ -25,9 +29,11 @@ try:
     from fakeredis import _msgs as msgs
     from fakeredis._commands import SUPPORTED_COMMANDS, Key, Signature
     from fakeredis._core import CommandItem, Database, FakeServer
+    from fakeredis._core._database import Item
     from fakeredis._helpers import NoResponse, SimpleError, SimpleString
     from fakeredis._socket import FakeSocket
     from fakeredis.commands_mixins import StreamsCommandsMixin
+    from fakeredis.model import is_write_command
 except ImportError as error:  # pragma: no cover (seen only with a fakeredis that was not tried)
     from importlib.metadata import version as _version
 
@@ -110,6 +116,27 @@ class _Database(Database):
         return self is other
 
 
+class _Item(CommandItem):
+    """fakeredis' view of one key for one command, written back without the detours of a general mapping."""
+
+    def writeback(self, remove_empty_val: bool = True) -> None:
+        database: _Database = self.db
+        value = self._value
+        if not self._modified:  # setting an expiry counts as a modification
+            return
+        database.notify_watch(self.key)
+        if value is None or (remove_empty_val and not value and not isinstance(value, bytes)):
+            database._dict.pop(self.key, None)
+            return
+        item = database._dict.get(self.key)
+        if item is None:
+            item = database._dict[self.key] = Item(None)
+        item.value = value
+        item.expireat = self._expireat
+        if self._expireat is not None:
+            database.schedule_expiry(self.key, self._expireat)
+
+
 class _Plan:
     """How a fakeredis command's arguments are read, worked out once for each number of them."""
 
@@ -134,17 +161,6 @@ class _Plan:
         self.name = signature.name
 
 
-_PLANS: dict[tuple[Signature, int], _Plan] = {}
-
-
-def _plan(signature: Signature, count: int, version: tuple[int, ...], args: Sequence[bytes]) -> _Plan:
-    plan = _PLANS.get((signature, count))
-    if plan is None:
-        signature.check_arity(args, version)
-        plan = _PLANS[signature, count] = _Plan(signature, count)
-    return plan
-
-
 class _Own:
     """A command of ours, in the shape in which fakeredis keeps its own."""
 
@@ -165,6 +181,36 @@ class _Own:
 Entry = tuple[Callable[..., Any], "Signature | _Own"]
 
 
+class _Route:
+    """Where the bytes of a command's name lead.
+
+    Attributes:
+        entry: The function and its signature; None for a container that is nothing without a sub-command.
+        plans: For a command of fakeredis, its plans by number of arguments.
+        subcommands: For a container, the routes by sub-command.
+    """
+
+    __slots__ = ("entry", "plans", "subcommands")
+
+    def __init__(self, entry: Entry | None) -> None:
+        self.entry = entry
+        self.plans: dict[int, _Plan] = {}
+        self.subcommands: dict[bytes, _Route] = {}
+
+
+def _plan_for(signature: Signature, args: Sequence[bytes], version: tuple[int, ...]) -> _Plan:
+    """How to read this many arguments; an error when there cannot be as many."""
+    plan = _PLANS.get((signature, len(args)))
+    if plan is None:
+        signature.check_arity(args, version)
+        plan = _PLANS[signature, len(args)] = _Plan(signature, len(args))
+    return plan
+
+
+_PLANS: dict[tuple[Signature, int], _Plan] = {}
+
+
+@functools.cache
 def _command_table(server_type: str) -> dict[str, Entry]:
     table: dict[str, Entry] = {}
     for name, signature in SUPPORTED_COMMANDS.items():
@@ -234,7 +280,6 @@ class Memory:
         self.started = time.time()
         self.sessions: dict[int, Session] = {}
         self.total_connections = 0
-        self.total_commands = 0
         self._last_id = 0
         self._fill()
 
@@ -247,16 +292,37 @@ class Memory:
         self.store.lock = _NoLock()
         self.store.dbs = _Databases(self)
         self.store.config = self.config
-        self.scripts: Any = None
+        self._scripts: ScriptEngine | None = None
+        self.total_commands = 0
         self.restricted = False  # ACL rules were set: only then is each command checked
+        self.guarded = self.password is not None  # a command may be refused for who sends it
+        self.notifies = False  # notify-keyspace-events is set
         self.table = _command_table(self.store.server_type)
-        self.by_bytes: dict[bytes, Entry | dict[bytes, Entry]] = _by_bytes(self.table)
+        self.routes = _routes(self.store.server_type)
 
     def reset(self) -> None:
         """Be as new: no keys, scripts, functions, settings or subscriptions. Sessions stay, in database 0."""
         self._fill()
         for session in self.sessions.values():
             session.rebind(self)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it is as it was after the last reset: nobody is connected, nothing was asked."""
+        return not self.sessions and not self.total_commands
+
+    def scripts(self) -> ScriptEngine:
+        """The scripts of this memory; Lua is loaded when they are first asked for."""
+        if self._scripts is None:
+            from pytest_jobqueue.servers.lua.engine import ScriptEngine
+
+            self._scripts = ScriptEngine(
+                lambda _argv: None,
+                self.version,
+                is_write=is_write_command,
+                is_command=lambda name: name in self.routes,
+            )
+        return self._scripts
 
     def open(self, owner: commands.Owner) -> Session:
         """A session for a client that has just connected."""
@@ -286,20 +352,19 @@ class _Databases(defaultdict):  # type: ignore[type-arg]
         return database
 
 
-def _by_bytes(table: dict[str, Entry]) -> dict[bytes, Entry | dict[bytes, Entry]]:
-    flat: dict[bytes, Entry | dict[bytes, Entry]] = {}
-    for name, entry in table.items():
+@functools.cache
+def _routes(server_type: str) -> dict[bytes, _Route]:
+    routes: dict[bytes, _Route] = {}
+    for name, entry in _command_table(server_type).items():
         head, _, tail = name.partition(" ")
+        route = routes.setdefault(head.encode(), _Route(None))
         if tail:
-            group = flat.setdefault(head.encode(), {})
-            if not isinstance(group, dict):
-                group = flat[head.encode()] = {b"": group}
-            group[tail.encode()] = entry
-        elif isinstance(group := flat.get(name.encode()), dict):
-            group[b""] = entry
+            route.subcommands[tail.encode()] = _Route(entry)
         else:
-            flat[name.encode()] = entry
-    return flat
+            route.entry = entry
+    # Clients write a command's name all small or all large; anything else is looked up the longer way.
+    routes.update({name.upper(): route for name, route in routes.items()})
+    return routes
 
 
 class Session(FakeSocket):
@@ -320,7 +385,7 @@ class Session(FakeSocket):
         self.name = b""
         self.library = {b"lib-name": b"", b"lib-ver": b""}
         self.created = time.time()
-        self.last_command = b"NULL"
+        self.last_command = "NULL"
         self.last_used = self.created
         self.authenticated = False
         self.waiter: Waiter | None = None
@@ -334,24 +399,27 @@ class Session(FakeSocket):
         """Run one command and append its reply to `out`, unless it waits (see `waiter`) or has no reply."""
         memory = self.memory
         memory.total_commands += 1
-        now = time.time()
-        self.last_used = now
+        self.last_used = now = time.time()
         for database in memory.store.dbs.values():
             database.time = now
         self._out = out
-        try:
-            result = self._answer(argv)
-        finally:
-            self._out = None
+        result = self._answer(argv)
+        self._out = None
         if self.waiter is not None:
             self._wait(argv)
-        else:
-            suppressed = self._reply_off or self._reply_skip
-            self._reply_skip, self._reply_skip_next = self._reply_skip_next, False
-            if not suppressed and type(result) is not NoResponse:
+        elif not (self._reply_off or self._reply_skip or self._reply_skip_next):
+            if type(result) is not NoResponse:
                 self._encoder.write(result, out)
+        else:
+            self._write_unless_told_not_to(result, out)
         if memory.changed:
             memory.serve_waiting()
+
+    def _write_unless_told_not_to(self, result: Any, out: list[bytes]) -> None:
+        suppressed = self._reply_off or self._reply_skip
+        self._reply_skip, self._reply_skip_next = self._reply_skip_next, False
+        if not suppressed and type(result) is not NoResponse:
+            self._encoder.write(result, out)
 
     def time_out(self) -> None:
         """The waiting command's time is up: answer that there was nothing."""
@@ -440,9 +508,10 @@ class Session(FakeSocket):
     def call(self, argv: Sequence[bytes], *, from_script: bool = False) -> Any:
         """Run a command inside another one; the reply in the types of `wire.resp`, an error as an `Error`."""
         try:
-            function, signature, args = self._find(argv)
+            route, args = self._find(argv)
+            function, signature = route.entry  # type: ignore[misc]
             signature.check_arity(args, self.version)
-            return _plain(self._run_command(function, signature, list(args), from_script))
+            return _plain(self._run_command(function, signature, args, from_script))
         except SimpleError as error:
             return Error(error.value)
 
@@ -452,10 +521,31 @@ class Session(FakeSocket):
         """Answer what `attempt` returns, or wait for a key to change until it returns something."""
         return self._blocking(timeout, attempt, shape)
 
+    def scripts(self) -> ScriptEngine:
+        """The memory's scripts, whose commands run in this session."""
+        engine = self.memory.scripts()
+
+        def call(argv: list[bytes]) -> Any:
+            self._script_resp = engine.resp
+            try:
+                return self.call(argv, from_script=True)
+            finally:
+                self._script_resp = None
+
+        engine.call = call
+        return engine
+
     def fake_auth(self, user: bytes, password: bytes) -> Any:
         """What fakeredis says of a user and a password: an `Error` when they are not known."""
         try:
             return _plain(FakeSocket.auth(self, user, password))
+        except SimpleError as error:
+            return Error(error.value)
+
+    def fake_acl_setuser(self, args: Sequence[bytes]) -> Any:
+        """Let fakeredis keep the rules of a user."""
+        try:
+            return _plain(FakeSocket.acl_setuser(self, *args))
         except SimpleError as error:
             return Error(error.value)
 
@@ -506,22 +596,31 @@ class Session(FakeSocket):
         return entry
 
     def _run_command(self, func: Any, sig: Any, args: Any, from_script: bool) -> Any:
+        """Run a command that fakeredis asks for by function and signature (from EXEC, from a function)."""
         if type(sig) is _Own:
-            if from_script and sig.command.no_script:
-                return SimpleError(msgs.COMMAND_IN_SCRIPT_MSG)
-            try:
-                return func(self, args)
-            except Error as error:
-                return SimpleError(error.text)
-            except SimpleError as error:
-                return error
-        items: list[CommandItem] = []
-        plan: _Plan | None = None
+            return self._run_own(func, sig, args, from_script)
         try:
-            plan = _plan(sig, len(args), self.version, args)
-            if from_script and plan.no_script:
-                raise SimpleError(msgs.COMMAND_IN_SCRIPT_MSG)
-            args = list(args)
+            plan = _plan_for(sig, args, self.version)
+        except SimpleError as error:
+            return error
+        if from_script and plan.no_script:
+            return SimpleError(msgs.COMMAND_IN_SCRIPT_MSG)
+        return self._run_plan(func, plan, args)
+
+    def _run_own(self, function: Any, signature: _Own, args: Sequence[bytes], from_script: bool) -> Any:
+        if from_script and signature.command.no_script:
+            return SimpleError(msgs.COMMAND_IN_SCRIPT_MSG)
+        try:
+            return function(self, args)
+        except Error as error:
+            return error
+        except SimpleError as error:
+            return error
+
+    def _run_plan(self, function: Any, plan: _Plan, arguments: Sequence[bytes]) -> Any:
+        items: list[CommandItem] = []
+        try:
+            args: list[Any] = list(arguments)
             database = self._db
             for position, decode, missing in plan.first:
                 if decode is not None:
@@ -531,19 +630,22 @@ class Session(FakeSocket):
             for position, required, default in plan.keys:
                 key = args[position]
                 found = database.get(key)
-                if found is not None and required is not None and type(found.value) is not required:
+                if found is None:
+                    item = _Item(key, database, None, default() if default is not None else None)
+                elif required is not None and type(found.value) is not required:
                     raise SimpleError(msgs.WRONGTYPE_MSG)
-                made = default() if default is not None and found is None else None
-                args[position] = item = CommandItem(key, database, found, made)
+                else:
+                    item = _Item(key, database, found)
+                args[position] = item
                 items.append(item)
-            result = func(self, *args)
+            result = function(self, *args)
         except SimpleError as error:
             result = error
         for item in items:
-            if item._modified or item._expireat_modified:
-                item.writeback(remove_empty_val=not plan.keep_empty)  # type: ignore[union-attr]
-        if items and self.memory.config.get(b"notify-keyspace-events"):
-            self._keyspace_notifications(items, sig.name.encode())
+            if item._modified:
+                item.writeback(not plan.keep_empty)
+        if items and self.memory.notifies:
+            self._keyspace_notifications(items, plan.name.encode())
         return result
 
     def _xreadgroup(self, *args: Any) -> Any:
@@ -554,41 +656,74 @@ class Session(FakeSocket):
 
     # What stands between the two.
 
-    def _find(self, argv: Sequence[bytes]) -> tuple[Any, Any, Sequence[bytes]]:
-        by_bytes = self.memory.by_bytes
-        head = argv[0]
-        entry = by_bytes.get(head) or by_bytes.get(head.lower())
-        if type(entry) is tuple:
-            return entry[0], entry[1], argv[1:]
-        if entry is None:
+    def _find(self, argv: Sequence[bytes]) -> tuple[_Route, Sequence[bytes]]:
+        """The route of a command and its arguments.
+
+        Raises:
+            SimpleError: There is no such command.
+        """
+        routes = self.memory.routes
+        route = routes.get(argv[0]) or routes.get(argv[0].lower())
+        if route is None:
             raise SimpleError(commands.unknown_command(argv))
-        group: dict[bytes, Entry] = entry  # type: ignore[assignment]
-        if len(argv) > 1 and (found := group.get(argv[1].lower())):
-            return found[0], found[1], argv[2:]
-        if b"" in group and (len(argv) == 1 or group[b""][1].name not in commands.CONTAINERS):
-            return group[b""][0], group[b""][1], argv[1:]
-        raise SimpleError(commands.unknown_subcommand(argv))
+        if route.subcommands and len(argv) > 1:
+            under = route.subcommands.get(argv[1].lower())
+            if under is not None:
+                return under, argv[2:]
+            if route.entry is None or route.entry[1].name in commands.CONTAINERS:
+                raise SimpleError(commands.unknown_subcommand(argv))
+        elif route.entry is None:
+            raise SimpleError(commands.unknown_subcommand(argv))
+        return route, argv[1:]
 
     def _answer(self, argv: list[bytes]) -> Any:
+        """The reply to a command, as a value; an error is one too."""
         try:
-            function, signature, args = self._find(argv)
-            self.last_command = signature.name.encode()
-            if self.memory.password is not None and not self.authenticated:
-                commands.require_authentication(signature.name)
-            if self.memory.restricted:
-                self._server.acl.validate_command(self._client_info.user, self._client_info, argv)
-            signature.check_arity(args, self.version)
-            if self._pubsub and self.protocol == 2:
-                commands.require_allowed_while_subscribed(signature.name)
-            if self._transaction is not None and msgs.FLAG_TRANSACTION not in signature.flags:
-                self._transaction.append((function, signature, args))
-                return Simple(b"QUEUED")
-        except (SimpleError, Error) as error:
+            route, args = self._find(argv)
+            entry = route.entry
+            assert entry is not None
+            function, signature = entry
+            self.last_command = signature.name
+            if self.memory.guarded or self._pubsub or self._transaction is not None:
+                queued = self._held_back(argv, entry, args)
+                if queued is not None:
+                    return queued
+            if type(signature) is _Own:
+                signature.check_arity(args, self.version)
+                return self._run_own(function, signature, args, False)
+            count = len(args)
+            plan = route.plans.get(count)
+            if plan is None:
+                plan = route.plans[count] = _plan_for(signature, args, self.version)
+        except SimpleError as error:
             if self._transaction is not None:
                 self._transaction_failed = True
-            return Error(error.value) if isinstance(error, SimpleError) else error
-        result = self._run_command(function, signature, args, False)
-        return NULL_ARRAY if result is None and signature.name == "exec" else result
+            return error
+        result = self._run_plan(function, plan, args)
+        return NULL_ARRAY if result is None and plan.name == "exec" else result
+
+    def _held_back(self, argv: list[bytes], entry: Entry, args: Sequence[bytes]) -> Any:
+        """Why a command is not run at once: a refusal (raised), or QUEUED; None to run it.
+
+        Raises:
+            SimpleError: It may not be run now.
+        """
+        function, signature = entry
+        memory = self.memory
+        try:
+            if memory.password is not None and not self.authenticated:
+                commands.require_authentication(signature.name)
+            if self._pubsub and self.protocol == 2:
+                commands.require_allowed_while_subscribed(signature.name)
+        except Error as error:
+            raise SimpleError(error.text) from None
+        if memory.restricted:
+            self._server.acl.validate_command(self._client_info.user, self._client_info, argv)
+        signature.check_arity(args, self.version)
+        if self._transaction is not None and msgs.FLAG_TRANSACTION not in signature.flags:
+            self._transaction.append((function, signature, args))
+            return Simple(b"QUEUED")
+        return None
 
     def _safely(self, function: Callable[[Any], Any], argument: Any) -> Any:
         try:

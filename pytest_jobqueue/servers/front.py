@@ -54,7 +54,11 @@ class Connection(Protocol):
 
 
 class Backend(Protocol):
-    """What stands behind a front. All methods but the first two are called in the front's loop."""
+    """What stands behind a front. `connection` and `reset` are called in the front's loop."""
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nobody has used it since the last reset; read from any thread."""
 
     def describe(self) -> str:
         """One line for a header or a report."""
@@ -153,6 +157,8 @@ class Front:
 
     def reset(self) -> Sequence[Client]:
         """Close the services' connections and empty the backend; returns who was still connected."""
+        if self.backend.untouched and not self._connections:
+            return ()
         return self._thread.call(self._reset)
 
     def _reset(self) -> list[Client]:

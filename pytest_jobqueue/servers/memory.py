@@ -40,6 +40,11 @@ class MemoryBackend:
         """One line for a header or a report."""
         return f"in-memory Redis {self.memory.version}"
 
+    @property
+    def untouched(self) -> bool:
+        """Whether nobody has used it since the last reset."""
+        return self.memory.untouched
+
     def connection(self, front: Front, *, direct: bool) -> asyncio.BaseProtocol:
         """A protocol for the next connection."""
         return MemoryConnection(self.memory, front, direct=direct)
@@ -149,7 +154,7 @@ class MemoryConnection(asyncio.Protocol):
         if session is None:
             return Client(self.peer)
         name = session.name.decode("utf-8", "replace")
-        blocked = session.last_command.decode().upper() if session.waiter is not None else ""
+        blocked = session.last_command.upper() if session.waiter is not None else ""
         keys = " ".join(key.decode("utf-8", "replace") for key in session.waiter.keys) if session.waiter else ""
         return Client(self.peer, name, f"{blocked} {keys}".strip())
 

@@ -75,6 +75,11 @@ class UpstreamBackend:
         """One line for a header or a report."""
         return self.provider.describe()
 
+    @property
+    def untouched(self) -> bool:
+        """Nobody here knows what happened on a real server."""
+        return False
+
     def connection(self, front: Front, *, direct: bool) -> asyncio.BaseProtocol:
         """A protocol for the next connection."""
         return ClientSide(self._target, front, direct=direct)

@@ -54,6 +54,10 @@ class ProtocolViolationError(Exception):
     """The peer does not speak RESP; the message is what a real server answers before it hangs up."""
 
 
+# The lengths that nearly all requests have; a look-up is cheaper than checking digits.
+_KNOWN = {b"%d" % length: length for length in range(1024)}
+
+
 class RequestParser:
     """Commands from bytes.
 
@@ -103,6 +107,7 @@ class RequestParser:
         position, end = 0, len(data)
         args, left, length = self._args, self._left, self._length
         self._need = 0
+        known = _KNOWN.get
         while position < end:
             if left == 0:
                 if data[position] != 0x2A:  # *
@@ -116,7 +121,10 @@ class RequestParser:
                     if end - position > MAX_INLINE:
                         raise ProtocolViolationError("Protocol error: too big mbulk count string")
                     break
-                left = _count(data[position + 1 : line_end], MAX_ARGUMENTS, "invalid multibulk length")
+                digits = data[position + 1 : line_end]
+                left = known(digits, -2)
+                if left == -2:
+                    left = _count(digits, MAX_ARGUMENTS, "invalid multibulk length")
                 position = line_end + 2
                 left = max(left, 0)  # *0 and *-1 are commands of no arguments: ignored
                 args, length = [], -1
@@ -130,7 +138,10 @@ class RequestParser:
                 if data[position] != 0x24:  # $
                     found = data[position : position + 1].decode("latin-1")
                     raise ProtocolViolationError(f"Protocol error: expected '$', got '{found}'")
-                length = _count(data[position + 1 : line_end], self._max_bulk, "invalid bulk length")
+                digits = data[position + 1 : line_end]
+                length = known(digits, -2)
+                if length == -2:
+                    length = _count(digits, self._max_bulk, "invalid bulk length")
                 if length < 0:
                     raise ProtocolViolationError("Protocol error: invalid bulk length")
                 position = line_end + 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_jobqueue.servers.commands import blocking, connection, server
+from pytest_jobqueue.servers.commands import blocking, connection, scripting, server
 from pytest_jobqueue.servers.commands.blocking import keys_waited_for as keys_waited_for
 from pytest_jobqueue.servers.commands.connection import require_authentication as require_authentication
 from pytest_jobqueue.servers.commands.registry import Command as Command
@@ -17,7 +17,12 @@ from pytest_jobqueue.servers.commands.registry import text
 from pytest_jobqueue.servers.commands.server import default_config as default_config
 from pytest_jobqueue.wire.resp import Error
 
-COMMANDS: dict[str, Command] = {**connection.COMMANDS, **server.COMMANDS, **blocking.COMMANDS}
+COMMANDS: dict[str, Command] = {
+    **connection.COMMANDS,
+    **server.COMMANDS,
+    **blocking.COMMANDS,
+    **scripting.COMMANDS,
+}
 
 CONTAINERS = frozenset(
     ["acl", "client", "command", "config", "debug", "function", "latency", "memory", "object", "pubsub"]

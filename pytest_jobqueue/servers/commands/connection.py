@@ -170,7 +170,7 @@ def describe(session: Session) -> bytes:
         "omem": 0,
         "tot-mem": 22272,
         "events": "r",
-        "cmd": text(session.last_command.replace(b" ", b"|")),
+        "cmd": session.last_command.replace(" ", "|"),
         "user": "default",
         "redir": -1,
         "resp": session.protocol,
@@ -277,3 +277,11 @@ def client_tracking(_session: Session, args: Sequence[bytes]) -> Any:
     if args[0].lower() == b"off":
         return OK
     raise Error("ERR client side caching is not part of the in-memory Redis; run with --redis=server")
+
+
+@COMMANDS.add("acl setuser", 1, ANY, no_script=True)
+def acl_setuser(session: Session, args: Sequence[bytes]) -> Any:
+    """ACL SETUSER user [rule …]: from now on each command is checked against the rules."""
+    reply = session.fake_acl_setuser(args)
+    session.memory.restricted = session.memory.guarded = True
+    return reply

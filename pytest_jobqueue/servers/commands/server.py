@@ -236,8 +236,10 @@ def config_set(session: Session, args: Sequence[bytes]) -> Any:
                 f"ERR Unknown option or number of arguments for CONFIG SET - '{text(name)}'"
             )
     memory.config.update(changes)
+    memory.notifies = bool(memory.config[b"notify-keyspace-events"])
     if b"requirepass" in changes:
         memory.password = text(changes[b"requirepass"]) or None
+        memory.guarded = memory.restricted or memory.password is not None
         session.authenticated = True
     return OK
 
