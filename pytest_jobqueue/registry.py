@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any
@@ -54,16 +54,19 @@ def bind(app: Any, url: str, settings: Settings) -> Binding:
     names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(app).__mro__}
     if isinstance(app, Mapping):
         names.add("builtins.dict")
-    for adapter in (*ADAPTERS, *_installed()):
-        if names & set(adapter.app_types):
-            factory = _load(adapter.factory, f"the adapter {adapter.name!r}")
-            binding: Binding = factory(app, url, settings)
-            return binding
+    adapter = _fitting(ADAPTERS, names) or _fitting(_installed(), names)
+    if adapter is not None:
+        binding: Binding = _load(adapter.factory, f"the adapter {adapter.name!r}")(app, url, settings)
+        return binding
     raise AdapterError(
         f"no adapter is for an application of type {type(app).__module__}.{type(app).__qualname__}: {app!r}. "
         f"The adapters here are for {', '.join(kind for adapter in ADAPTERS for kind in adapter.app_types)}; give "
         f"one of those as jobqueue_app, or install an adapter that announces itself in the entry points {GROUP!r}."
     )
+
+
+def _fitting(adapters: Iterable[Adapter], names: set[str]) -> Adapter | None:
+    return next((adapter for adapter in adapters if names & set(adapter.app_types)), None)
 
 
 def _installed() -> list[Adapter]:
