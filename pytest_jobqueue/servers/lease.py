@@ -46,12 +46,12 @@ class _Survey:
 
     keys: dict[int, int] = field(default_factory=dict)
     leased: dict[int, str] = field(default_factory=dict)
-    visited: dict[int, str] = field(default_factory=dict)
+    workers: dict[int, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        parts = [f"database {number} holds {_count(keys, 'key')}" for number, keys in self.keys.items()]
-        parts += [f"database {number} is leased by {owner}" for number, owner in self.leased.items()]
-        parts += [f"database {number} is used by {peer}" for number, peer in self.visited.items()]
+        parts = [f"database {number} is leased by {owner}" for number, owner in self.leased.items()]
+        parts += [f"in database {number} {peer} waits for jobs" for number, peer in self.workers.items()]
+        parts += [f"database {number} holds {_count(keys, 'key')}" for number, keys in self.keys.items()]
         shown = parts[:_KEYS_SHOWN]
         more = len(parts) - len(shown)
         return "; ".join(shown) + (f"; and {more} more" if more else "")
@@ -176,7 +176,7 @@ class LeasedProvider:
                 return number
         for number in [number for number in order if number in visitors]:
             if visitors[number].blocked:
-                survey.visited[number] = str(visitors[number])
+                survey.workers[number] = str(visitors[number])
             elif self._claim(number, survey):
                 return number
         kind = ForeignDataError if survey.keys else ServerUnavailableError

@@ -95,8 +95,8 @@ class Line:
             protocol=2,
             retry=Retry(NoBackoff(), 0),
             socket_connect_timeout=timeout,
-            socket_keepalive=True,
             socket_timeout=timeout,
+            **({} if url.startswith("unix:") else {"socket_keepalive": True}),
         )
         self._connection = cast("Any", pool.make_connection())
         self._lock = threading.Lock()

@@ -67,7 +67,7 @@ def foreign_server(*options: str) -> Iterator[Path]:
             try:
                 assert process.stdout is not None
                 for line in process.stdout:
-                    if "Ready to accept connections" in line:
+                    if "ready to accept connections" in line.lower():
                         break
                 else:
                     pytest.fail("the foreign server did not start")
