@@ -1,8 +1,9 @@
 """Makes every call in a Lua 5.1 chunk an ordinary one.
 
 `return redis.call(…)` is a tail call: Lua drops the script's own frame, unless what is called is a C
-function. A real Redis' API is C, ours is Lua, so that the line of the script would be missing from its errors.
-`TAILCALL A B 0` and its `RETURN A 0` do exactly what `CALL A B 0` and it do, only that the frame stays.
+function. A real Redis' API is C, ours is Lua, so the line of the script would be missing from its errors.
+The compiler puts `RETURN A 0` after each `TAILCALL A B 0`; with `CALL A B 0` in its place the pair does the
+same, and the frame stays.
 """
 
 from __future__ import annotations

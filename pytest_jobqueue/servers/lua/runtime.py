@@ -79,13 +79,49 @@ class Libraries:
         return self.runtime.table_from({name.encode(): getattr(self, name) for name in self.names})
 
 
+# Functions of fakeredis live in a runtime of its own, whose globals are an upvalue of its closures.
+_INSTALL = b"""
+local libraries, closure, upvalue = ...
+for index = 1, 255 do
+  local name, globals = debug.getupvalue(closure, index)
+  if name == nil then
+    return false
+  elseif name == upvalue then
+    for library, functions in pairs(libraries) do
+      rawset(globals, library, setmetatable({}, {
+        __index = functions,
+        __newindex = function() error("Attempt to modify a readonly table", 2) end,
+        __metatable = false,
+      }))
+    end
+    return true
+  end
+end
+"""
+
+
+def install(runtime: Any, closure: Any, upvalue: bytes) -> None:
+    """Put the libraries among globals that are out of reach but for a Lua function that uses them.
+
+    Args:
+        runtime: A runtime of Lua 5.1 that gives and takes bytes.
+        closure: The function.
+        upvalue: What it calls the table of globals.
+
+    Raises:
+        LookupError: The function has no such upvalue.
+    """
+    if not runtime.execute(_INSTALL, Libraries(runtime).table(), closure, upvalue):
+        raise LookupError(f"the Lua function has no upvalue {upvalue.decode()!r}")
+
+
 class Sandbox:
     """A runtime with the globals of a Redis script, and the functions that compile and run one.
 
     Args:
         version: The Redis that scripts are told they run on, such as `7.0.15`.
-        invoke: Runs a command, given what the script gave (bytes and numbers; all else is its mistake). Its
-            result is the reply; or None, an error text and whether the command itself raised it; or None, None
+        invoke: Runs a command, given what the script gave (bytes and numbers; all else is its mistake).
+            Gives the reply; or None, an error text and whether the command itself raised it; or None, None
             and the text of a status.
         setresp: Told 2 or 3 when a script chooses the shape of the replies that it gets.
         is_command: Whether there is a command of that name.

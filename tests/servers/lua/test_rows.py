@@ -20,6 +20,6 @@ def rows():
                 script = []
 
 
-@pytest.mark.parametrize(("script", "reply"), rows())
+@pytest.mark.parametrize(("script", "reply"), list(rows()))
 def test_reply(answer, script, reply):
     assert answer(script) == reply
