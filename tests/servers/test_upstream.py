@@ -1,0 +1,159 @@
+"""The byte pump: bytes pass unread and unchanged, both ends close together, nobody is left waiting."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+
+import pytest
+import redis
+from support.tools import need
+
+import pytest_jobqueue
+from pytest_jobqueue.servers.front import Front
+from pytest_jobqueue.servers.upstream import UpstreamBackend, target_of
+from pytest_jobqueue.wire.resp import encode_command
+
+
+class Somewhere:
+    """A provider of an address at which this test listens itself."""
+
+    mode, version = "url", "0"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def describe(self) -> str:
+        return "a listener"
+
+
+@pytest.fixture
+def peer():
+    """A listening socket, and a front before it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(10)
+        front = Front(UpstreamBackend(Somewhere(f"redis://127.0.0.1:{listening.getsockname()[1]}")))
+        yield listening, front
+        front.close()
+
+
+def test_bytes_pass_unchanged_in_both_directions(peer) -> None:
+    listening, front = peer
+    with socket.create_connection(("127.0.0.1", front.port), 10) as client:
+        client.sendall(b"\x00not RESP at all\xff")
+        there, _ = listening.accept()
+        with there:
+            assert there.recv(100) == b"\x00not RESP at all\xff"
+            there.sendall(b"\r\nneither\r\n")
+            assert client.recv(100) == b"\r\nneither\r\n"
+
+
+def test_a_megabyte_in_each_direction_at_once(peer) -> None:
+    listening, front = peer
+    data = bytes(range(256)) * 4096 * 8
+    with socket.create_connection(("127.0.0.1", front.port), 10) as client:
+        there, _ = listening.accept()
+        with there:
+            there.settimeout(10)
+            writers = [threading.Thread(target=end.sendall, args=(data,)) for end in (client, there)]
+            for writer in writers:
+                writer.start()
+            received = [read_exactly(end, len(data)) for end in (there, client)]
+            for writer in writers:
+                writer.join(10)
+    assert received == [data, data]
+
+
+def read_exactly(end: socket.socket, count: int) -> bytes:
+    found = bytearray()
+    while len(found) < count:
+        chunk = end.recv(65536)
+        assert chunk, f"closed after {len(found)} of {count} bytes"
+        found += chunk
+    return bytes(found)
+
+
+def test_when_redis_hangs_up_so_does_the_front(peer) -> None:
+    listening, front = peer
+    with socket.create_connection(("127.0.0.1", front.port), 10) as client:
+        there, _ = listening.accept()
+        there.close()
+        assert client.recv(10) == b""
+
+
+def hung_up(end: socket.socket) -> bool:
+    try:
+        return end.recv(10) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_when_the_client_hangs_up_redis_is_told(peer) -> None:
+    listening, front = peer
+    with socket.create_connection(("127.0.0.1", front.port), 10):
+        there, _ = listening.accept()
+    with there:
+        there.settimeout(10)
+        assert there.recv(10) == b""
+
+
+def test_a_redis_that_is_not_there_closes_the_clients_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    front = Front(UpstreamBackend(Somewhere(f"redis://127.0.0.1:{port}")))
+    try:
+        with socket.create_connection(("127.0.0.1", front.port), 10) as client:
+            assert hung_up(client)
+    finally:
+        front.close()
+
+
+def test_hooks_see_commands_that_come_in_pieces_and_the_bytes_stay_the_same(peer) -> None:
+    listening, front = peer
+    seen = []
+    front.add_hook(lambda _connection, argv: seen.append(argv))
+    sent = encode_command([b"SET", b"a", b"1"]) * 2
+    with socket.create_connection(("127.0.0.1", front.port), 10) as client:
+        there, _ = listening.accept()
+        with there:
+            there.settimeout(10)
+            client.sendall(sent[:13])
+            assert read_exactly(there, 13) == sent[:13]
+            assert seen == []
+            client.sendall(sent[13:])
+            assert read_exactly(there, len(sent) - 13) == sent[13:]
+    assert seen == [[b"SET", b"a", b"1"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "path"),
+    [
+        ("redis://example.test", "example.test", 6379, ""),
+        ("redis://user:secret@example.test:7000/3", "example.test", 7000, ""),
+        ("redis://[::1]:7000", "::1", 7000, ""),
+        ("unix:///run/redis/redis%20one.sock?db=2", "", 0, "/run/redis/redis one.sock"),
+    ],
+)
+def test_where_a_url_leads(url, host, port, path) -> None:
+    target = target_of(url)
+    assert (target.host, target.port, target.path, target.tls) == (host, port, path, None)
+
+
+def test_a_rediss_url_checks_certificates_unless_told_not_to() -> None:
+    strict = target_of("rediss://example.test").tls
+    assert strict is not None
+    assert (strict.verify_mode, strict.check_hostname) == (ssl.CERT_REQUIRED, True)
+    lax = target_of("rediss://example.test?ssl_cert_reqs=none").tls
+    assert lax is not None
+    assert (lax.verify_mode, lax.check_hostname) == (ssl.CERT_NONE, False)
+
+
+def test_a_real_servers_death_closes_the_clients_connections() -> None:
+    need("server")
+    with pytest_jobqueue.serve("server") as server, redis.Redis.from_url(server.url) as client:
+        client.ping()
+        with redis.Redis.from_url(server.direct_url) as direct:
+            direct.shutdown(nosave=True)
+        with pytest.raises(redis.ConnectionError):
+            client.execute_command("PING")
