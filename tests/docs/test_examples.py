@@ -1,0 +1,115 @@
+"""Every Python block of the documentation is run.
+
+A block says in its first line what it is. `# name.py` is a file: tests are run by pytest, what has a
+`__main__` part is run by python, and anything else is there for the blocks after it, on the same page.
+`# in a test` is the body of a test function that has the fixtures it names.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_jobqueue import JobQueue, serve
+
+pytest_plugins = ["pytester"]
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ("fixtures.md", "worker.md", "sidekiq.md", "servers.md", "glossary.md")
+FENCE = re.compile(r"^```(python|ini|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NAMED = re.compile(r"# ([\w.-]+\.(?:py|ini|toml))\n")
+FIXTURES = re.compile(r"\b(jobqueue\w*)\b")
+OPTIONS = ("-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error")
+QUIET_ASYNCIO = ("-o", "asyncio_default_fixture_loop_scope=function")
+
+
+@dataclass(frozen=True)
+class Block:
+    page: str
+    line: int
+    language: str
+    text: str
+
+    @property
+    def name(self):
+        named = NAMED.match(self.text)
+        return named[1] if named else ""
+
+    @property
+    def is_body(self):
+        return self.text.startswith("# in a test\n")
+
+    @property
+    def is_test(self):
+        return self.is_body or self.name.startswith("test_")
+
+    @property
+    def is_script(self):
+        return "__main__" in self.text
+
+    @property
+    def source(self):
+        if not self.is_body:
+            return self.text
+        names = ", ".join(sorted(set(FIXTURES.findall(self.text))))
+        body = textwrap.indent(self.text, "    ")
+        return f"import pytest\n\n\ndef test_of_line_{self.line}({names}):\n{body}"
+
+    def __str__(self):
+        return f"{self.page}:{self.line}"
+
+
+def blocks_of(page):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return [
+        Block(page, text.count("\n", 0, found.start()) + 1, found[1], found[2])
+        for found in FENCE.finditer(text)
+    ]
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+RUN = [block for block in BLOCKS if block.is_test or block.is_script]
+
+
+def files_before(block):
+    """What the page has said so far, the last version of each file."""
+    page = blocks_of(block.page)
+    return {other.name: other.text for other in page[: page.index(block)] if other.name and not other.is_test}
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_a_block_says_what_it_is(block):
+    assert block.name or block.is_body
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loaded():
+    """Import all that a block needs before pytester takes its snapshot, so that no block imports it again."""
+    with serve("fake") as server, JobQueue({}, server) as jobqueue:
+        assert jobqueue.redis.ping()
+
+
+@pytest.mark.parametrize("block", RUN, ids=str)
+def test_a_block_runs(block, pytester, monkeypatch):
+    monkeypatch.delenv("PYTEST_JOBQUEUE_REDIS", raising=False)
+    for name, text in files_before(block).items():
+        (pytester.path / name).write_text(text, encoding="utf-8")
+    name = block.name or f"test_line_{block.line}.py"
+    (pytester.path / name).write_text(block.source, encoding="utf-8")
+    if block.is_script:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", name], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return
+    result = pytester.runpytest_inprocess(*OPTIONS, *QUIET_ASYNCIO, name)
+    outcomes = result.parseoutcomes()
+    assert result.ret == pytest.ExitCode.OK
+    assert outcomes.get("passed")
+    assert not outcomes.get("warnings")
