@@ -25,6 +25,7 @@ NO_COMMAND = "ERR Please specify at least one argument for this redis lib call"
 BAD_ARGUMENT = "ERR Lua redis lib command arguments must be strings or integers"
 UNKNOWN_COMMAND = "ERR Unknown Redis command called from script"
 WRONG_ARITY = "ERR Wrong number of args calling Redis command from script"
+NOT_ALLOWED = "ERR This Redis command is not allowed from script"
 READ_ONLY = "ERR Write commands are not allowed from read-only scripts."
 
 # With as many words these pass the arity check, and what is wrong with them is the command's own error.
@@ -225,6 +226,8 @@ def _in_script(argv: list[bytes], text: str) -> str:
     """What a script is told where a client is told `text`: name and arity are checked before the command."""
     if text.startswith(("ERR unknown command", "ERR unknown subcommand")):
         return UNKNOWN_COMMAND
+    if text.startswith("ERR This Redis command is not allowed from script"):
+        return NOT_ALLOWED  # later versions say "scripts"
     if text.startswith("ERR wrong number of arguments for"):
         least = _ODD_WORDS.get(argv[0].lower())
         if least is None or len(argv) < least:

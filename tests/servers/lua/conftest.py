@@ -1,8 +1,8 @@
 """Scripts with the replies that a real Redis 7.0 gave, run on our engine and, if there is one, a real server.
 
 A `.rows` file holds a script in lines that begin with `>` and, after `<`, its reply as it came over the wire
-with the escapes of Python's bytes. SHA1s and addresses are replaced by a word. A script puts back what settings
-it changes. Both sides see the same data: a list, a hash, a set and a sorted set.
+with the escapes of Python's bytes. SHA1s and addresses are replaced by a word. A script puts back what
+settings it changes. Both sides see the same data: a list, a hash, a set and a sorted set.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Answer = Callable[..., bytes]
 
-NOT_ALLOWED = Error("ERR This Redis command is not allowed from script")
+NOT_ALLOWED = Error("ERR This Redis command is not allowed from scripts")
 WRONG_TYPE = Error("WRONGTYPE Operation against a key holding the wrong kind of value")
 NOT_AN_INTEGER = Error("ERR value is not an integer or out of range")
 
