@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.job import Job
 from pytest_jobqueue.wire.jsonsafe import check_arguments
-from pytest_jobqueue.wire.sidekiq import Draft, check_options, decode, encode
+from pytest_jobqueue.wire.sidekiq import Draft, check_options, decode, encode, seconds_of, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ class Client:
         at = call.at if later or self._dialect.is_go else None
         jid = call.options.get("jid") or secrets.token_hex(12)
         body = encode(Draft(call.name, call.args, queue, jid, now, at, call.options), self._dialect)
-        enqueued_at = None if later and not self._dialect.is_go else now
+        enqueued_at = None if later and not self._dialect.is_go else self._as_read(now)
         due_at = at if later else None
         job = Job(
             jid, call.name, _as_it_arrives(call.args, body), {}, queue, enqueued_at, due_at, 0, None, body
@@ -59,6 +59,9 @@ class Client:
         if later:
             return job, (("ZADD", self._keys.schedule, repr(at), body),)
         return job, (("SADD", self._keys.queues, queue), ("LPUSH", lane.key, body))
+
+    def _as_read(self, now: float) -> float | None:
+        return seconds_of(timestamp(now, self._dialect), self._dialect) if self._dialect.milliseconds else now
 
     def _check(self, call: Call, queue: str) -> None:
         if call.kwargs:
