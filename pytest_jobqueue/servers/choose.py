@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 
 from pytest_jobqueue.errors import UsageError
-from pytest_jobqueue.servers.container import docker_available, image_available
+from pytest_jobqueue.servers.docker_engine import docker_available, image_available
 from pytest_jobqueue.servers.process import find_binary
 from pytest_jobqueue.servers.provider import SCHEMES, split_database
 

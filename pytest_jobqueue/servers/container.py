@@ -9,10 +9,8 @@ database of its own, and a reset flushes that one only.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
-import socket
 import sys
 import time
 import uuid
@@ -21,16 +19,14 @@ from typing import TYPE_CHECKING, Any
 import redis
 
 from pytest_jobqueue.errors import ServerUnavailableError, UsageError
+from pytest_jobqueue.servers.docker_engine import engine, have_image, log_tail
 from pytest_jobqueue.servers.provider import GONE, Facts, Line, facts, place, with_database
 from pytest_jobqueue.servers.tether import Tether
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from testcontainers.core.container import DockerContainer
 
 READY_SECONDS = 30.0
-ENGINE_SECONDS = 2  # docker takes whole seconds
 DATABASES = 1024
 _LOOK_EVERY = 0.01  # seconds between two attempts to connect
 _PORT = "6379/tcp"
@@ -89,7 +85,7 @@ class ContainerProvider:
 
     def log_tail(self, lines: int = 50) -> str:
         """The last `lines` of the container's log; empty once it is removed, or without a name."""
-        return _log_tail(self.name, lines) if self.name else ""
+        return log_tail(self.name, lines) if self.name else ""
 
     def reset(self) -> None:
         """Empty our own database, and no other.
@@ -126,8 +122,8 @@ class _Box:
         self.image = image
         self.name = f"pytest-jobqueue-{uuid.uuid4().hex[:12]}"
         self._removed = self._started = False
-        with _engine() as client:
-            _have_image(client, image)
+        with engine() as client:
+            have_image(client, image)
             self._container = _define(image, self.name, databases)
             remover = (sys.executable, "-c", _REMOVER, json.dumps(sys.path), self.name)
             self._tether = Tether(_SCRIPT, *remover, env=dict(os.environ))
@@ -182,7 +178,7 @@ class _Box:
 
     def unavailable(self, what: str) -> ServerUnavailableError:
         """The error for a container that does not serve, with its log."""
-        log = _log_tail(self.name, 50) or "(nothing)"
+        log = log_tail(self.name, 50) or "(nothing)"
         return ServerUnavailableError(
             f"Container {self.name} of image {self.image} {what}. Its log ends:\n{log}"
         )
@@ -254,92 +250,6 @@ def attach_container(url: str, db: int, *, name: str = "") -> ContainerProvider:
         ) from error
 
 
-def docker_available() -> str | None:
-    """Why containers cannot be used here, in words; None if they can. Takes about two seconds at most."""
-    try:
-        with _engine(ENGINE_SECONDS):
-            return None
-    except ServerUnavailableError as error:
-        return str(error)
-
-
-def image_available(image: str) -> str | None:
-    """Why an image is neither here nor to be pulled, in words; None if it is.
-
-    Asks the engine; only where the image is not here does the engine ask the image's registry.
-
-    Raises:
-        ServerUnavailableError: As `start_container`, for want of an engine.
-    """
-    import docker.errors
-
-    with _engine(ENGINE_SECONDS) as client:
-        try:
-            client.images.get(image)
-        except docker.errors.ImageNotFound:
-            try:
-                client.images.get_registry_data(image)
-            except Exception as error:  # noqa: BLE001 (docker's and requests' errors have no common parent)
-                return f"image {image} is not here, and no registry offers it: {error}"
-    return None
-
-
-@contextlib.contextmanager
-def _engine(timeout: int = 60) -> Iterator[Any]:
-    """The engine's client. testcontainers sets DOCKER_HOST on the way; it is put back afterwards."""
-    missing = [name for name in ("docker", "testcontainers") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ServerUnavailableError(
-            f"--redis=container needs {' and '.join(missing)}, not installed here: "
-            'run `pip install "pytest-jobqueue[container]"`.'
-        )
-    from testcontainers.core.docker_client import DockerClient, get_docker_host
-
-    before = os.environ.get("DOCKER_HOST")
-    client = None
-    try:
-        try:
-            _knock(get_docker_host() or "unix:///var/run/docker.sock", timeout)
-            client = DockerClient(timeout=timeout).client
-            client.ping()
-        except Exception as error:
-            raise ServerUnavailableError(
-                f"--redis=container needs a Docker engine, and none answers: {error}\n"
-                "Start one, or say where it is with DOCKER_HOST, or use --redis=server or --redis=fake."
-            ) from error
-        yield client
-    finally:
-        if client is not None:
-            client.close()
-        if before is None:
-            os.environ.pop("DOCKER_HOST", None)
-        else:
-            os.environ["DOCKER_HOST"] = before
-
-
-def _knock(host: str, timeout: float) -> None:
-    """Try a Unix socket before docker-py does, which leaves its own socket open when nobody is there."""
-    if host.startswith("unix://"):
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(timeout)
-            probe.connect(host.removeprefix("unix://"))
-
-
-def _have_image(client: Any, image: str) -> None:
-    import docker.errors
-
-    try:
-        client.images.get(image)
-    except docker.errors.ImageNotFound:
-        try:
-            client.images.pull(image)
-        except Exception as error:
-            raise ServerUnavailableError(
-                f"Image {image} is not here and cannot be pulled: {error}\n"
-                "Name one that is here with --jobqueue-image, or build or load it first."
-            ) from error
-
-
 def _define(image: str, name: str, databases: int) -> DockerContainer:
     from testcontainers.core.container import DockerContainer
 
@@ -349,12 +259,3 @@ def _define(image: str, name: str, databases: int) -> DockerContainer:
     ports: dict[str, Any] = container.ports  # testcontainers' own methods cannot say on which address
     ports[_PORT] = ("127.0.0.1", None)
     return container
-
-
-def _log_tail(name: str, lines: int) -> str:
-    try:
-        with _engine(ENGINE_SECONDS) as client:
-            log: bytes = client.containers.get(name).logs(tail=lines)
-    except Exception:  # noqa: BLE001 (a log that cannot be read must not hide the error that it was to explain)
-        return ""
-    return log.decode("utf-8", "backslashreplace").rstrip("\n")

@@ -40,7 +40,7 @@ exec >/dev/null
 read -r _
 kill -9 $!
 wait
-rm -rf "$home"
+command -p rm -rf "$home"
 """
 
 

@@ -18,12 +18,8 @@ from support.tools import need, required
 
 from pytest_jobqueue.errors import ServerUnavailableError, UsageError
 from pytest_jobqueue.servers import container as module
-from pytest_jobqueue.servers.container import (
-    attach_container,
-    docker_available,
-    image_available,
-    start_container,
-)
+from pytest_jobqueue.servers.container import attach_container, start_container
+from pytest_jobqueue.servers.docker_engine import docker_available, image_available
 
 NO_REAPER = {"TESTCONTAINERS_RYUK_DISABLED": "true"}  # so that it is us who remove
 

@@ -213,6 +213,7 @@ def test_the_wheel_s_server_does(folder_on_path):
         server.reset()
     finally:
         server.close()
+    assert not server._home.exists()  # though PATH has no rm
 
 
 def test_a_binary_that_ends_at_once_is_an_error_with_its_last_words(tmp_path, monkeypatch):
