@@ -1,7 +1,7 @@
 """The Docker engine: whether one answers, whether an image can be had, what a container wrote.
 
-Every question to docker's own client is asked here. An engine that cannot be used is always the one error, in words that
-say what to do; nothing of docker's own exceptions leaves this file except as a cause.
+docker's own client is asked here and nowhere else. An engine that cannot be used is always the one error, in
+words that say what to do.
 """
 
 from __future__ import annotations
