@@ -7,11 +7,13 @@ the worker above it does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pytest_jobqueue.job import Call, Job, Outcome
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_jobqueue.job import Call, Job, Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def serve(
         image: The image for `container`.
 
     Raises:
-        UsageError: The mode is unknown, cannot be had here, or the port is taken; the message names the remedy.
+        UsageError: The mode is unknown or cannot be had here, or the port is taken; with the remedy.
     """
     from pytest_jobqueue.servers.choose import choose_auto, parse_modes
 
@@ -76,7 +76,9 @@ def attach(provider: Provider, *, port: int = 0) -> Server:
     from pytest_jobqueue.servers.upstream import UpstreamBackend
 
     try:
-        return Server(provider.mode, UpstreamBackend(provider), version=provider.version, provider=provider, port=port)
+        return Server(
+            provider.mode, UpstreamBackend(provider), version=provider.version, provider=provider, port=port
+        )
     except BaseException:
         provider.close()
         raise

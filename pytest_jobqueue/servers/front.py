@@ -1,9 +1,9 @@
 """The front: loopback listeners through which every client reaches Redis, whatever stands behind.
 
-It accepts connections, counts and names them, and closes them. What a connection does with its bytes is its
-backend's affair (`memory`, `upstream`), and so is all knowledge of Redis. A front has two ports on one backend:
-the one that services use, where hooks see every command, and a direct one that goes round the hooks, so that a
-test can look at the truth while it breaks the wire.
+It accepts connections, counts and names them, and closes them. What a connection does with its bytes is
+its backend's affair (`memory`, `upstream`), and so is all knowledge of Redis. A front has two ports on one
+backend: the one that services use, where hooks see every command, and a direct one that goes round the
+hooks, so that a test can look at the truth while it breaks the wire.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Backend(Protocol):
         """Give back what it holds; called once no connection is left."""
 
     def connection(self, front: Front, *, direct: bool) -> asyncio.BaseProtocol:
-        """A protocol for a connection that is about to be accepted; it calls `front.joined` and `front.left`."""
+        """A protocol for the next connection; it calls `front.joined` and `front.left`."""
 
     def reset(self) -> None:
         """Make it empty."""
@@ -105,7 +105,8 @@ class Front:
         except OSError as error:
             listening.close()
             raise UsageError(
-                f"cannot listen on {LOOPBACK}:{port}: {error.strerror}; choose another port, or 0 for any free one"
+                f"cannot listen on {LOOPBACK}:{port}: {error.strerror}; "
+                "choose another port, or 0 for any free one"
             ) from error
         self._thread.run(self._serve(listening, direct=direct))
         return int(listening.getsockname()[1])
@@ -122,13 +123,8 @@ class Front:
         """The loop that serves the connections."""
         return self._thread.loop
 
-    @property
-    def hooked(self) -> bool:
-        """Whether anybody looks at commands."""
-        return bool(self.hooks)
-
     def add_hook(self, hook: Hook) -> Callable[[], None]:
-        """Call `hook(connection, argv)` in the loop before each command; what is returned takes it out again."""
+        """Call `hook(connection, argv)` in the loop before each command; what it returns takes it out."""
 
         def remove() -> None:
             self.hooks = tuple(other for other in self.hooks if other is not hook)

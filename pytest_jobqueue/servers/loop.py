@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
 
@@ -60,7 +62,8 @@ class LoopThread:
             return function()
         done = _Call(function)
         self._loop.call_soon_threadsafe(done.run)
-        return done.wait()
+        result: T = done.wait()
+        return result
 
     def close(self) -> None:
         """Stop the loop and end the thread; harmless a second time."""
@@ -82,7 +85,7 @@ class _Call:
     def run(self) -> None:
         try:
             self._result = self._function()
-        except BaseException as error:  # noqa: BLE001 (it is raised where the call was made)
+        except BaseException as error:  # noqa: BLE001 - it is raised where the call was made
             self._error = error
         finally:
             self._done.release()

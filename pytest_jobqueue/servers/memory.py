@@ -18,8 +18,10 @@ from pytest_jobqueue.wire.resp import RequestParser
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# A batch of replies is written when it has grown to this many bytes, so that a client that does not read is noticed.
-WRITE_AT = 256 * 1024
+# A batch of replies is written when it has so many pieces, or a piece of so many bytes: only then is it
+# noticed that a client does not read.
+MANY_PIECES = 512
+LARGE_PIECE = 64 * 1024
 # Pushed messages do not wait for a client that does not read: beyond this many bytes it is cut off, as Redis'
 # default output-buffer limit for subscribers does.
 MOST_UNREAD = 32 * 1024 * 1024
@@ -81,7 +83,7 @@ class MemoryConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Open a session."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
         self.peer = _address(transport.get_extra_info("peername"))
         self.local = _address(transport.get_extra_info("sockname"))
         self.descriptor = transport.get_extra_info("socket").fileno()
@@ -108,7 +110,7 @@ class MemoryConnection(asyncio.Protocol):
         self._writable = True
         self._continue()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's name)
         """Close the session."""
         self._cancel_timer()
         self._queue.clear()
@@ -155,7 +157,9 @@ class MemoryConnection(asyncio.Protocol):
             return Client(self.peer)
         name = session.name.decode("utf-8", "replace")
         blocked = session.last_command.upper() if session.waiter is not None else ""
-        keys = " ".join(key.decode("utf-8", "replace") for key in session.waiter.keys) if session.waiter else ""
+        keys = (
+            " ".join(key.decode("utf-8", "replace") for key in session.waiter.keys) if session.waiter else ""
+        )
         return Client(self.peer, name, f"{blocked} {keys}".strip())
 
     def abort(self) -> None:
@@ -167,38 +171,39 @@ class MemoryConnection(asyncio.Protocol):
     # Within.
 
     def _run(self, commands: Sequence[list[bytes]]) -> None:
+        """Run commands until one waits, the client is to be cut off, or it does not take its replies."""
         session, transport = self._session, self._transport
         if session is None or transport is None:
             return
         out: list[bytes] = []
-        hooks = () if self._direct else self._front.hooks
-        size, done = 0, 0
+        done = 0
         self._running = True
         try:
             for argv in commands:
                 done += 1
-                for hook in hooks:
-                    hook(self, argv)
-                if not argv:
-                    continue
+                if self._front.hooks and not self._direct:
+                    for hook in self._front.hooks:
+                        hook(self, argv)
                 session.execute(argv, out)
                 if session.waiter is not None or self._hanging_up:
                     break
-                size += len(out[-1]) if out else 0
-                if size > WRITE_AT:
+                if out and (len(out) > MANY_PIECES or len(out[-1]) > LARGE_PIECE):
                     transport.write(b"".join(out))
                     out.clear()
-                    size = 0
                     if not self._writable:
                         break
         finally:
             self._running = False
         if out:
             transport.write(out[0] if len(out) == 1 else b"".join(out))
-        if self._hanging_up:
-            transport.close()
-        elif done < len(commands):
-            self._queue.extendleft(reversed(commands[done:]))
+        self._after(commands[done:])
+
+    def _after(self, left: Sequence[list[bytes]]) -> None:
+        """Hang up, or keep the commands that were not run."""
+        if self._hanging_up and self._transport is not None:
+            self._transport.close()
+        elif left:
+            self._queue.extendleft(reversed(left))
             self._read_or_not()
 
     def _continue(self) -> None:
@@ -215,7 +220,7 @@ class MemoryConnection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         waits = self._session is not None and self._session.waiter is not None
-        # A waiting client's socket is read on until there is something that must wait: a disconnect shows there.
+        # A waiting client's socket is read on until something comes that must wait: there a disconnect shows.
         wanted = not self._queue and (self._writable or waits)
         if wanted and not self._reading:
             transport.resume_reading()

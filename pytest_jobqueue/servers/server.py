@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pytest_jobqueue.servers.front import LOOPBACK, Backend, Client, Front, Hook
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
     from pytest_jobqueue.servers.provider import Provider
 
 
@@ -42,7 +45,7 @@ class Server:
 
     @property
     def direct_url(self) -> str:
-        """A URL that goes round the front's hooks: to look at the truth, and for the last bit of speed."""
+        """A URL that goes round the hooks: to look at the truth, and for the last bit of speed."""
         return self._provider.url if self._provider is not None else self._url(self._front.direct_port)
 
     @property
@@ -78,8 +81,8 @@ class Server:
     def add_hook(self, hook: Hook) -> Callable[[], None]:
         """Call `hook(connection, argv)` before each command that comes through `url`; returns its removal.
 
-        It is called in the front's thread, must not block, and costs an upstream front the parsing of requests
-        while it is installed.
+        It is called in the front's thread and must not block; while it is installed, requests to a real
+        Redis are parsed.
         """
         return self._front.add_hook(hook)
 
@@ -92,7 +95,7 @@ class Server:
         if self._provider is not None:
             self._provider.close()
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

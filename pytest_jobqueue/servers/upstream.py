@@ -39,7 +39,7 @@ class Target:
 
 
 def target_of(url: str) -> Target:
-    """Read a `redis://`, `rediss://` or `unix://` URL's address and TLS options (redis-py's `ssl_…` names)."""
+    """Read the address in a `redis://`, `rediss://` or `unix://` URL, and TLS options by redis-py's names."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return Target("", 0, path=unquote(parts.path))
@@ -49,7 +49,9 @@ def target_of(url: str) -> Target:
 
 def _tls_context(url: str) -> ssl.SSLContext:
     options = {name: values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
-    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"), capath=options.get("ssl_ca_path"))
+    context = ssl.create_default_context(
+        cafile=options.get("ssl_ca_certs"), capath=options.get("ssl_ca_path")
+    )
     context.check_hostname = options.get("ssl_check_hostname", "true").lower() in ("true", "1", "yes")
     requirement = options.get("ssl_cert_reqs", "required").lower()
     if requirement != "required":
@@ -98,7 +100,7 @@ class _Side(asyncio.Protocol):
     other: _Side | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
 
     def data_received(self, data: bytes) -> None:
         other = self.other

