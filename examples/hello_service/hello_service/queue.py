@@ -40,7 +40,10 @@ class Queue:
     def stats(self) -> list[dict[str, Any]]:
         """What go-workers2 answers to `GET /stats`; this process has no job in its hands."""
         with self._redis.pipeline() as pipe:
-            pipe.get("stat:processed").get("stat:failed").zcard("goretry").llen(f"queue:{self._name}")
+            pipe.get("stat:processed")
+            pipe.get("stat:failed")
+            pipe.zcard("goretry")
+            pipe.llen(f"queue:{self._name}")
             processed, failed, retries, enqueued = pipe.execute()
         return [
             {
