@@ -20,7 +20,7 @@ from redis.exceptions import ResponseError
 if TYPE_CHECKING:
     import redis
 
-Command = tuple[Any, ...]
+Command = tuple[bytes | str | int, ...]
 
 # Without an introduction a connection neither reads metadata nor sends CLIENT SETINFO twice.
 _UNNAMED: dict[str, Any] = (
@@ -80,12 +80,23 @@ class Link:
 
 def _exchange(connection: Any, commands: tuple[Command, ...]) -> list[Any]:
     try:
-        connection.send_packed_command(connection.pack_commands(commands))
+        connection.send_packed_command([_packed(commands)])
         return [_reply(connection) for _ in commands]
     except BaseException:
         # A handler's time-out may strike here; half an answer must not meet the next question.
         connection.disconnect()
         raise
+
+
+def _packed(commands: tuple[Command, ...]) -> bytes:
+    # What redis-py's packer does at half the cost: words here are only bytes, text and whole numbers.
+    parts: list[bytes] = []
+    for command in commands:
+        parts.append(b"*%d\r\n" % len(command))
+        for word in command:
+            data = word if type(word) is bytes else str(word).encode()
+            parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
+    return b"".join(parts)
 
 
 def _reply(connection: Any) -> Any:
