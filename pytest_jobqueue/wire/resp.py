@@ -1,8 +1,8 @@
 """RESP, the Redis protocol, as values: requests and replies from bytes, replies and requests to bytes.
 
-No I/O and no Redis semantics. A parser is fed what came off a socket, in pieces of any size, and keeps what is
-not complete. Limits and error texts are those of Redis 7.0 (`networking.c`); a violation is raised only after
-the complete commands before it have been handed out, as a real server answers those first.
+No I/O and no Redis semantics. A parser is fed what came off a socket, in pieces of any size, and keeps what
+is not complete. Limits and error texts are those of Redis 7.0 (`networking.c`); a violation is raised only
+after the complete commands before it have been handed out, as a real server answers those first.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 MAX_BULK = 512 * 1024 * 1024
 MAX_ARGUMENTS = 2**31 - 1
 MAX_INLINE = 64 * 1024
+_LEAST = -(2**63)
 
 
 class Simple(bytes):
@@ -84,6 +85,8 @@ class RequestParser:
 
     def feed(self, data: bytes) -> list[list[bytes]]:
         """The commands that `data` completes. After it, `violation` may be set: then nothing more comes."""
+        if self.violation is not None:
+            return []
         if self._chunks:
             self._chunks.append(data)
             self._have += len(data)
@@ -103,7 +106,7 @@ class RequestParser:
         self._have = len(data) - position
         return commands
 
-    def _parse(self, data: bytes, commands: list[list[bytes]]) -> int:
+    def _parse(self, data: bytes, commands: list[list[bytes]]) -> int:  # noqa: C901, PLR0912, PLR0915 (one loop, for speed)
         position, end = 0, len(data)
         args, left, length = self._args, self._left, self._length
         self._need = 0
@@ -142,7 +145,7 @@ class RequestParser:
                 length = known(digits, -2)
                 if length == -2:
                     length = _count(digits, self._max_bulk, "invalid bulk length")
-                if length < 0:
+                if not 0 <= length <= self._max_bulk:
                     raise ProtocolViolationError("Protocol error: invalid bulk length")
                 position = line_end + 2
             stop = position + length
@@ -175,10 +178,11 @@ class RequestParser:
 
 
 def _count(digits: bytes, most: int, complaint: str) -> int:
-    sign, plain = (-1, digits[1:]) if digits[:1] == b"-" else (1, digits)
-    if plain.isdigit() and (plain[0] != 0x30 or len(plain) == 1):
-        value = sign * int(plain)
-        if value <= most:
+    plain = digits.removeprefix(b"-")
+    # One spelling each, as in `string2ll`, and no more digits than 64 bits can need.
+    if digits == b"0" or (plain.isdigit() and plain[0] != 0x30 and len(plain) < 20):
+        value = int(digits)
+        if _LEAST <= value <= most:
             return value
     raise ProtocolViolationError(f"Protocol error: {complaint}")
 
@@ -365,11 +369,7 @@ def _write_error(value: Error, out: list[bytes]) -> None:
 
 def format_double(value: float) -> bytes:
     """A double as Redis 7.0 prints it: `%.17g`, integral ones without a fraction."""
-    if value in (float("inf"), float("-inf")):
-        return b"inf" if value > 0 else b"-inf"
-    if value.is_integer() and abs(value) < 1e17:
-        return b"%d" % int(value)
-    return b"%.17g" % value
+    return b"%.17g" % (value + 0.0)  # a small sorted set keeps no sign of zero
 
 
 class Reply(NamedTuple):
@@ -417,20 +417,23 @@ class ReplyParser:
 
     def _value(self, position: int) -> tuple[Any, int]:
         mark = self._buffer[position : position + 1]
-        line, after = self._line(position + 1)
-        if mark in b"$=!":
-            if line == b"-1":
-                return None, after
-            data, after = self._bulk(int(line), after)
-            if mark == b"!":
-                return Error(data.decode("utf-8", "surrogateescape")), after
-            return (Verbatim(data[4:]) if mark == b"=" else data), after
-        if mark in b"*~>%|":
-            return self._aggregate(mark, int(line), after)
-        scalar = _SCALARS.get(mark)
-        if scalar is None:
+        if mark not in _MARKS:
             raise ProtocolViolationError(f"Protocol error: a reply cannot begin with {mark!r}")
-        return scalar(line), after
+        line, after = self._line(position + 1)
+        try:
+            value = _SCALARS.get(mark, int)(line)
+        except ValueError:
+            raise ProtocolViolationError(f"Protocol error: {mark + line!r} is no reply") from None
+        if mark in _SCALARS:
+            return value, after
+        if mark not in b"$=!":
+            return self._aggregate(mark, value, after)
+        if value < 0:
+            return None, after
+        data, after = self._bulk(value, after)
+        if mark == b"!":
+            return Error(data.decode("utf-8", "surrogateescape")), after
+        return (Verbatim(data[4:]) if mark == b"=" else data), after
 
     def _aggregate(self, mark: bytes, count: int, position: int) -> tuple[Any, int]:
         if count < 0:
@@ -455,3 +458,4 @@ _SCALARS: dict[bytes, Callable[[bytes], Any]] = {
     b"#": lambda line: line == b"t",
     b",": float,
 }
+_MARKS = frozenset([b"", *_SCALARS, *(b"%c" % mark for mark in b"$=!*~>%|")])
