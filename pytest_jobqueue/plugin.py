@@ -30,7 +30,7 @@ from pytest_jobqueue.fixtures import (  # noqa: F401 (found here by pytest)
 )
 from pytest_jobqueue.marker import MARKER_HELP, kind_of
 from pytest_jobqueue.run import Run
-from pytest_jobqueue.settings import OPTIONS, Option
+from pytest_jobqueue.settings import DEFAULT_IMAGE, OPTIONS, Option
 
 _KNOWN = frozenset({"fake", "server", "container"})
 
@@ -53,19 +53,20 @@ def pytest_configure(config: pytest.Config) -> None:
     values = {option.name: _value(config, option) for option in OPTIONS}
     told = getattr(config, "workerinput", {}).get("jobqueue")
     explicit = bool(values["redis"])
+    image = values["image"] or DEFAULT_IMAGE
     try:
-        modes, reason = (told["modes"], told["reason"]) if told else _modes(values["redis"] or "fake")
+        modes, reason = (told["modes"], told["reason"]) if told else _modes(values["redis"] or "fake", image)
     except UsageError as error:
         raise pytest.UsageError(f"--redis: {error}") from None
     config.stash[RUN] = Run(
         modes,
         app_path=values["app"],
-        image=values["image"] or "redis:7",
+        image=image,
         report=values["report"],
         explicit=explicit,
         reason=reason,
         worker=_worker_number(config),
-        container_url=told["container_url"] if told else "",
+        container=told["container"] if told else None,
     )
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(_WithXdist(config), "jobqueue-xdist")
@@ -77,7 +78,7 @@ def _value(config: pytest.Config, option: Option) -> str:
     return str(given or os.environ.get(option.env or " ") or ini or "")
 
 
-def _modes(text: str) -> tuple[tuple[str, ...], str]:
+def _modes(text: str, image: str) -> tuple[tuple[str, ...], str]:
     """The modes, and why `auto` became what it did."""
     if text in _KNOWN:
         return (text,), ""
@@ -85,7 +86,7 @@ def _modes(text: str) -> tuple[tuple[str, ...], str]:
 
     modes, reason = parse_modes(text), ""
     if "auto" in modes:
-        chosen, reason = choose_auto()
+        chosen, reason = choose_auto(image=image)
         modes = tuple(dict.fromkeys(chosen if mode == "auto" else mode for mode in modes))
     return modes, reason
 

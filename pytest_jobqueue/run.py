@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_jobqueue.journal import Journal
     from pytest_jobqueue.servers import Server
-    from pytest_jobqueue.servers.provider import Provider
+    from pytest_jobqueue.servers.container import ContainerProvider
     from pytest_jobqueue.settings import Settings
 
 
@@ -28,7 +28,7 @@ class Run:
         explicit: Whether somebody chose the mode.
         reason: Why `auto` became what it is, or "".
         worker: This process's number under pytest-xdist; None outside.
-        container_url: Where the controller's container is, or "".
+        container: The name and the URL of the controller's container, or None.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Run:
         explicit: bool = False,
         reason: str = "",
         worker: int | None = None,
-        container_url: str = "",
+        container: tuple[str, str] | None = None,
     ) -> None:
         self.modes = tuple(modes)
         self.app_path = app_path
@@ -50,9 +50,9 @@ class Run:
         self.explicit = explicit
         self.reason = reason
         self.worker = worker
-        self.container_url = container_url
+        self.container = container
         self.lines: list[str] = []
-        self._container: Provider | None = None
+        self._container: ContainerProvider | None = None
 
     def start(self, mode: str, settings: Settings) -> Server:
         """Start the Redis of one mode.
@@ -62,10 +62,11 @@ class Run:
         """
         from pytest_jobqueue.servers import attach, serve
 
-        if mode == "container" and self.container_url:
+        if mode == "container" and self.container:
+            name, url = self.container
             from pytest_jobqueue.servers.container import attach_container
 
-            return attach(attach_container(self.container_url, self.worker or 0))
+            return attach(attach_container(url, self.worker or 0, name=name))
         return serve(mode, version=settings.redis_version, image=self.image)
 
     def shared(self) -> dict[str, Any]:
@@ -74,8 +75,12 @@ class Run:
             from pytest_jobqueue.servers.container import start_container
 
             self._container = start_container(image=self.image)
-        url = self._container.url if self._container is not None else ""
-        return {"modes": list(self.modes), "reason": self.reason, "container_url": url}
+        started = self._container
+        return {
+            "modes": list(self.modes),
+            "reason": self.reason,
+            "container": None if started is None else (started.name, started.url),
+        }
 
     def record(self, test: str, journal: Journal) -> None:
         """Keep a test's journal for the report, if one was asked for."""

@@ -11,6 +11,8 @@ from typing import Literal
 
 OnError = Literal["raise", "record"]
 
+DEFAULT_IMAGE = "redis:7"
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -62,7 +64,7 @@ OPTIONS = (
         "jobqueue_image",
         "PYTEST_JOBQUEUE_IMAGE",
         "NAME",
-        "redis:7",
+        DEFAULT_IMAGE,
         "the image for --redis=container",
     ),
     Option(

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.servers.server import Server as Server
+from pytest_jobqueue.settings import DEFAULT_IMAGE
 
 if TYPE_CHECKING:
     from pytest_jobqueue.servers.provider import Provider
 
 DEFAULT_VERSION = "7.4.0"
-DEFAULT_IMAGE = "redis:7"
 
 
 def serve(
@@ -49,7 +49,7 @@ def serve(
     if others:
         raise UsageError(f"one server has one mode, not {len(others) + 1}: {mode}, {', '.join(others)}")
     if mode == "auto":
-        mode, _ = choose_auto()
+        mode, _ = choose_auto(image=image)
     if mode == "fake":
         from pytest_jobqueue.servers.memory import MemoryBackend
 
