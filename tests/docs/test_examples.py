@@ -1,7 +1,8 @@
 """Every Python block of the documentation is run.
 
 A block says in its first line what it is. `# name.py` is a file: tests are run by pytest, what has a
-`__main__` part is run by python, and anything else is there for the blocks after it, on the same page.
+`__main__` part is run by python, and anything else is there for the tests of the page, the last one before
+a test or else the first one after it.
 `# in a test` is the body of a test function that has the fixtures it names.
 """
 
@@ -20,10 +21,17 @@ from pytest_jobqueue import JobQueue, serve
 
 pytest_plugins = ["pytester"]
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("fixtures.md", "worker.md", "sidekiq.md", "servers.md", "glossary.md")
+ROOT = Path(__file__).parents[2]
+PAGES = (
+    "README.md",
+    "docs/fixtures.md",
+    "docs/worker.md",
+    "docs/sidekiq.md",
+    "docs/servers.md",
+    "docs/glossary.md",
+)
 FENCE = re.compile(r"^```(python|ini|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NAMED = re.compile(r"# ([\w.-]+\.(?:py|ini|toml))\n")
+NAMED = re.compile(r"# ([\w.-]+\.(?:py|ini|toml))\b")
 FIXTURES = re.compile(r"\b(jobqueue\w*)\b")
 OPTIONS = ("-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error")
 QUIET_ASYNCIO = ("-o", "asyncio_default_fixture_loop_scope=function")
@@ -66,7 +74,7 @@ class Block:
 
 
 def blocks_of(page):
-    text = (DOCS / page).read_text(encoding="utf-8")
+    text = (ROOT / page).read_text(encoding="utf-8")
     return [
         Block(page, text.count("\n", 0, found.start()) + 1, found[1], found[2])
         for found in FENCE.finditer(text)
@@ -77,10 +85,12 @@ BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 RUN = [block for block in BLOCKS if block.is_test or block.is_script]
 
 
-def files_before(block):
-    """What the page has said so far, the last version of each file."""
-    page = blocks_of(block.page)
-    return {other.name: other.text for other in page[: page.index(block)] if other.name and not other.is_test}
+def files_for(block):
+    """The page's other files, as they stand where the block stands."""
+    page = [other for other in blocks_of(block.page) if other.name and not other.is_test]
+    after = [other for other in page if other.line > block.line]
+    before = [other for other in page if other.line < block.line]
+    return {other.name: other.text for other in [*reversed(after), *before]}
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
@@ -98,7 +108,7 @@ def _loaded():
 @pytest.mark.parametrize("block", RUN, ids=str)
 def test_a_block_runs(block, pytester, monkeypatch):
     monkeypatch.delenv("PYTEST_JOBQUEUE_REDIS", raising=False)
-    for name, text in files_before(block).items():
+    for name, text in files_for(block).items():
         (pytester.path / name).write_text(text, encoding="utf-8")
     name = block.name or f"test_line_{block.line}.py"
     (pytester.path / name).write_text(block.source, encoding="utf-8")
