@@ -7,15 +7,18 @@ imported when an application of its type turns up, never before.
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_jobqueue.adapters import Binding
 from pytest_jobqueue.errors import AdapterError, UsageError
 from pytest_jobqueue.settings import Settings
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from pytest_jobqueue.adapters import Binding
 
 GROUP = "pytest_jobqueue.adapters"
 
@@ -39,7 +42,7 @@ ADAPTERS = (
     Adapter(
         "sidekiq",
         ("pytest_jobqueue.handlers.Handlers", "builtins.dict"),
-        "pytest_jobqueue.adapters.sidekiq_app:bind",
+        "pytest_jobqueue.adapters.sidekiq:bind",
     ),
 )
 
@@ -58,10 +61,11 @@ def bind(app: Any, url: str, settings: Settings) -> Binding:
     if adapter is not None:
         binding: Binding = _load(adapter.factory, f"the adapter {adapter.name!r}")(app, url, settings)
         return binding
+    known = ", ".join(kind for adapter in (*ADAPTERS, *_installed()) for kind in adapter.app_types)
     raise AdapterError(
         f"no adapter is for an application of type {type(app).__module__}.{type(app).__qualname__}: {app!r}. "
-        f"The adapters here are for {', '.join(kind for adapter in ADAPTERS for kind in adapter.app_types)}; give "
-        f"one of those as jobqueue_app, or install an adapter that announces itself in the entry points {GROUP!r}."
+        f"The adapters here are for {known}; give one of those as jobqueue_app, or install an adapter that "
+        f"announces itself in the entry points {GROUP!r}."
     )
 
 
@@ -72,7 +76,21 @@ def _fitting(adapters: Iterable[Adapter], names: set[str]) -> Adapter | None:
 def _installed() -> list[Adapter]:
     from importlib.metadata import entry_points
 
-    return [entry.load() for entry in entry_points(group=GROUP)]
+    return [_announced(entry) for entry in entry_points(group=GROUP)]
+
+
+def _announced(entry: EntryPoint) -> Adapter:
+    try:
+        adapter = entry.load()
+    except Exception as error:
+        raise AdapterError(
+            f"the adapter {entry.name!r} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(adapter, Adapter):
+        raise AdapterError(
+            f"the adapter {entry.name!r} ({entry.value}) is {adapter!r}; it must be a {__name__}.Adapter"
+        )
+    return adapter
 
 
 def load_app(path: str) -> Any:
@@ -91,16 +109,19 @@ def _load(path: str, what: str) -> Any:
     try:
         found = importlib.import_module(module_name)
     except Exception as error:
-        hint = "" if "" in sys.path or "." in sys.path else "; is its folder on the import path (pythonpath = …)?"
+        missing = isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}.")
+        hint = "; is its folder on the import path (pythonpath = …)?" if missing else ""
         raise UsageError(
             f"{what} is {path!r}, but {module_name} cannot be imported: {type(error).__name__}: {error}{hint}"
         ) from error
+    place, separator = module_name, ":"
     for name in attribute.split("."):
         if not hasattr(found, name):
             close = get_close_matches(name, dir(found), 1)
-            did_you_mean = f"; did you mean {module_name}:{close[0]}?" if close else ""
-            raise UsageError(f"{what} is {path!r}, but {module_name} has no {name!r}{did_you_mean}")
+            did_you_mean = f"; did you mean {place}{separator}{close[0]}?" if close else ""
+            raise UsageError(f"{what} is {path!r}, but {place} has no {name!r}{did_you_mean}")
         found = getattr(found, name)
+        place, separator = f"{place}{separator}{name}", "."
     return found
 
 
@@ -110,5 +131,6 @@ def check_settings(value: object) -> Settings:
         return value
     names = ", ".join(field.name for field in fields(Settings))
     raise UsageError(
-        f"the fixture jobqueue_settings returned {value!r}; return pytest_jobqueue.Settings({names} as needed)"
+        f"the fixture jobqueue_settings returned {value!r}; return pytest_jobqueue.Settings(…), with as much "
+        f"as needed of {names}"
     )

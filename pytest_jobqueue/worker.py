@@ -8,15 +8,18 @@ the test fails where the job did.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn, overload
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
-from pytest_jobqueue.adapters import Binding
 from pytest_jobqueue.deadline import Deadline, DeadlineExceeded
 from pytest_jobqueue.errors import DrainLimitError, DrainTimeoutError, UsageError
 from pytest_jobqueue.job import Job, Outcome
 from pytest_jobqueue.journal import Journal, Note, Ran
-from pytest_jobqueue.settings import OnError, Settings
+
+if TYPE_CHECKING:
+    from pytest_jobqueue.adapters import Binding
+    from pytest_jobqueue.settings import OnError, Settings
 
 _LISTED = 5  # jobs named in a message
 
@@ -79,7 +82,6 @@ class Worker:
         self._binding = binding
         self._journal = journal
         self._settings = settings
-        self._now: Job | None = None
 
     def run_next(self, queue: str | None = None, *, on_error: OnError | None = None) -> Outcome | None:
         """Take the next job and run it; None when none is ready.
@@ -92,9 +94,11 @@ class Worker:
             Exception: The job's own, with `on_error="raise"`. A `BaseException` that is no `Exception`
                 (KeyboardInterrupt, `pytest.fail`) is raised whatever `on_error` says.
         """
+        __tracebackhide__ = True
+        policy = self._policy(on_error)
         outcome = self._take(queue)
         if outcome is not None:
-            self._judge(outcome, self._policy(on_error))
+            self._judge(outcome, policy)
         return outcome
 
     def drain(
@@ -117,6 +121,7 @@ class Worker:
             DrainLimitError: More than `limit` jobs were ready.
             DrainTimeoutError: The time was up; the message names the job that was running.
         """
+        __tracebackhide__ = True
         return self._run(None, queue, limit, timeout, on_error)
 
     def run_until(
@@ -132,8 +137,9 @@ class Worker:
 
         Raises:
             DrainTimeoutError: Nothing is ready and it is still not true, or the time was up.
-            DrainLimitError: It was not true after `limit` jobs.
+            DrainLimitError: It was not true after `limit` jobs, and more are ready.
         """
+        __tracebackhide__ = True
         return self._run(predicate, queue, limit, timeout, on_error)
 
     def tick(self) -> int:
@@ -159,8 +165,8 @@ class Worker:
             raise UsageError(f"on_error is {policy!r}; it can be 'raise' or 'record'")
         return policy
 
-    def _take(self, queue: str | None) -> Outcome | None:
-        outcome = self._binding.run_next(queue)
+    def _take(self, queue: str | None, *, more: bool = False) -> Outcome | None:
+        outcome = self._binding.run_next(queue, more=more)
         if outcome is None and self._binding.tick():
             outcome = self._binding.run_next(queue)
         if outcome is not None:
@@ -175,29 +181,39 @@ class Worker:
         timeout: float | None,
         on_error: OnError | None,
     ) -> Drained:
+        __tracebackhide__ = True
         policy = self._policy(on_error)
         limit = self._settings.drain_limit if limit is None else limit
         seconds = self._settings.drain_timeout if timeout is None else timeout
         outcomes: list[Outcome] = []
+        deadline = Deadline(seconds)
         try:
-            with Deadline(seconds) as deadline:
+            with deadline:
                 while not (predicate is not None and predicate()):
-                    if len(outcomes) >= limit and (predicate is not None or self._binding.pending(queue)):
-                        self._over_limit(limit, queue, outcomes)
-                    outcome = self._take(queue) if len(outcomes) < limit else None
+                    more = predicate is None and len(outcomes) + 1 < limit
+                    outcome = self._take(queue, more=more) if len(outcomes) < limit else None
                     if outcome is None:
+                        if len(outcomes) >= limit and self._ready(queue):
+                            self._over_limit(queue, outcomes)
                         if predicate is not None:
                             self._nothing_ready(queue, outcomes)
                         break
                     outcomes.append(outcome)
-                    if isinstance(outcome.exception, DeadlineExceeded):
+                    if _is_of(deadline, outcome.exception):
                         self._out_of_time(seconds, outcome.job, outcomes)
                     self._judge(outcome, policy)
                     if deadline.expired:
                         self._out_of_time(seconds, None, outcomes)
-        except DeadlineExceeded:
+        except DeadlineExceeded as error:
+            if not _is_of(deadline, error):
+                raise
             self._out_of_time(seconds, None, outcomes)
         return Drained(outcomes)
+
+    def _ready(self, queue: str | None) -> Sequence[Job]:
+        """What a further step would run."""
+        pending = self._binding.pending
+        return pending(queue) or (pending(queue) if self._binding.tick() else ())
 
     def _judge(self, outcome: Outcome, policy: OnError) -> None:
         __tracebackhide__ = True
@@ -209,27 +225,30 @@ class Worker:
             error.add_note(where + (f", {outcome.reason}" if outcome.reason else ""))
         raise error
 
-    def _over_limit(self, limit: int, queue: str | None, outcomes: Sequence[Outcome]) -> NoReturn:
+    def _over_limit(self, queue: str | None, outcomes: Sequence[Outcome]) -> NoReturn:
+        __tracebackhide__ = True
         ready = self._binding.pending(queue)
-        names = [outcome.job.name for outcome in outcomes]
-        often = max(set(names), key=names.count)
+        names = Counter(outcome.job.name for outcome in outcomes).most_common(1)
+        ran = "".join(f"; most often ran {name!r} ({_times(count)})" for name, count in names)
         raise DrainLimitError(
-            f"{limit} jobs ran and {len(ready)} more are ready, next {_listed(ready)}; most often ran "
-            f"{often!r} ({names.count(often)} times). If no job enqueues itself, give drain(limit=…) more."
+            f"{_jobs(len(outcomes))} ran, as many as the limit allows, and more are ready: {_listed(ready)}"
+            f"{ran}. If no job enqueues itself, give limit=… more."
         )
 
     def _nothing_ready(self, queue: str | None, outcomes: Sequence[Outcome]) -> NoReturn:
+        __tracebackhide__ = True
         raise DrainTimeoutError(
-            f"run_until: after {len(outcomes)} jobs nothing is ready on {self._where(queue)} and the predicate is "
-            f"still false. {self._standing()}"
+            f"run_until: after {_jobs(len(outcomes))} nothing is ready on {self._where(queue)} and the "
+            f"predicate is still false. {self._standing()}"
         )
 
     def _out_of_time(self, seconds: float, job: Job | None, outcomes: Sequence[Outcome]) -> NoReturn:
-        at = f"while {job} was running" if job is not None else f"after {len(outcomes)} jobs"
+        __tracebackhide__ = True
+        at = f"while {job} was running" if job is not None else f"after {_jobs(len(outcomes))}"
         last = f"; the last one was {outcomes[-1].job}" if outcomes and job is None else ""
         raise DrainTimeoutError(
             f"the time for this drain ({seconds:g} s) was up {at}{last}. {self._standing()} "
-            "If the jobs really take that long, give drain(timeout=…) more."
+            "If the jobs really take that long, give timeout=… more."
         ) from None
 
     def _where(self, queue: str | None) -> str:
@@ -248,6 +267,18 @@ class Worker:
         )
         found = [f"{len(jobs)} {kind}: {_listed(jobs)}" for kind, jobs in kinds if jobs]
         return f"On the server: {'; '.join(found)}." if found else "No job is on the server."
+
+
+def _is_of(deadline: Deadline, error: BaseException | None) -> bool:
+    return isinstance(error, DeadlineExceeded) and error.deadline is deadline
+
+
+def _jobs(count: int) -> str:
+    return f"{count} job{'' if count == 1 else 's'}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _listed(jobs: Sequence[Job]) -> str:

@@ -84,8 +84,14 @@ class Binding(Protocol):
     def failed(self) -> Sequence[Job]:
         """Jobs that failed for good and were kept."""
 
-    def run_next(self, queue: str | None = None) -> Outcome | None:
-        """Take exactly one job and run it here, with the library's own code; None when nothing is ready."""
+    def run_next(self, queue: str | None = None, *, more: bool = False) -> Outcome | None:
+        """Take exactly one job and run it here, with the library's own code; None when nothing is ready.
+
+        Args:
+            queue: Look at this queue only.
+            more: The caller will ask for the next one at once if this one runs well; a library may use that
+                to spare a round trip, as long as nobody can tell the difference.
+        """
 
     def tick(self) -> int:
         """One step of the library's scheduler: due and periodic jobs become ready. Returns how many."""

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from pytest_jobqueue.adapters.sidekiq import SidekiqBinding
-from pytest_jobqueue.adapters.sidekiq_link import Link
+from pytest_jobqueue.adapters.sidekiq.link import Link
 from pytest_jobqueue.job import Call
 
 

@@ -17,8 +17,8 @@ from pytest_jobqueue.wire.sidekiq import Draft, check_options, decode, encode, s
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_jobqueue.adapters.sidekiq_lanes import Lanes
-    from pytest_jobqueue.adapters.sidekiq_link import Command, Link
+    from pytest_jobqueue.adapters.sidekiq.lanes import Lanes
+    from pytest_jobqueue.adapters.sidekiq.link import Command, Link
     from pytest_jobqueue.job import Call
     from pytest_jobqueue.wire.dialects import Dialect, Keys
 

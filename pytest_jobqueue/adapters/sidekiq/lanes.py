@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_jobqueue.adapters.sidekiq_link import Command
-    from pytest_jobqueue.adapters.sidekiq_store import Store
+    from pytest_jobqueue.adapters.sidekiq.link import Command
+    from pytest_jobqueue.adapters.sidekiq.store import Store
     from pytest_jobqueue.wire.dialects import Dialect, Keys
 
 

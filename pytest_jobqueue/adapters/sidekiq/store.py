@@ -14,7 +14,7 @@ from pytest_jobqueue.wire.sidekiq import decode, poison_job, to_job
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_jobqueue.adapters.sidekiq_link import Link
+    from pytest_jobqueue.adapters.sidekiq.link import Link
     from pytest_jobqueue.job import Job
     from pytest_jobqueue.wire.dialects import Dialect, Keys
 

@@ -18,7 +18,7 @@ from pytest_jobqueue.wire.heartbeat import Process, heartbeat_fields
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_jobqueue.adapters.sidekiq_link import Link
+    from pytest_jobqueue.adapters.sidekiq.link import Link
     from pytest_jobqueue.wire.dialects import Dialect, Keys
 
 _TTL = 60

@@ -1,7 +1,7 @@
 """Taking one job, running it here, and writing down what became of it.
 
-Two round trips for a job that runs well: one takes it, one counts and acknowledges it. A failure takes one
-more, because a retry that Redis refuses must leave the job unacknowledged.
+Two round trips for a job that runs well: one takes it, one counts and acknowledges it, and can take the next
+job too. A failure takes one more, because a retry that Redis refuses must leave the job unacknowledged.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
 
-from pytest_jobqueue.adapters.sidekiq_runner import at_the_job
+from pytest_jobqueue.adapters.sidekiq.runner import at_the_job
 from pytest_jobqueue.errors import PoisonJobError
 from pytest_jobqueue.job import Job, Outcome
 from pytest_jobqueue.wire.retries import DEAD_JOBS, DEAD_SECONDS, Failure, Verdict, after_failure
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
-    from pytest_jobqueue.adapters.sidekiq_lanes import Lane, Lanes
-    from pytest_jobqueue.adapters.sidekiq_link import Command, Link
-    from pytest_jobqueue.adapters.sidekiq_runner import Runner
+    from pytest_jobqueue.adapters.sidekiq.lanes import Lane, Lanes
+    from pytest_jobqueue.adapters.sidekiq.link import Command, Link
+    from pytest_jobqueue.adapters.sidekiq.runner import Runner
     from pytest_jobqueue.wire.dialects import Dialect, Keys
 
 _DAY = 24 * 60 * 60
+NOTHING: Any = object()  # in place of a queue's name or None: fetch nothing ahead
 
 
 class Taken:
@@ -74,14 +75,21 @@ class Worker:
         self._day = (-1, "")
         self.in_hand: list[Taken] = []
         self.recovered: deque[Taken] = deque()
+        self._ahead: Taken | None = None  # fetched with the last acknowledgement
+
+    @property
+    def set_aside(self) -> list[Taken]:
+        """What was taken off its queue and waits to be run here, next one first."""
+        ahead = [] if self._ahead is None else [self._ahead]
+        return [*ahead, *self.recovered]
 
     # Taking
 
     def take(self, queue: str | None) -> Taken | None:
         """The next job, moved to the list of jobs in progress where the dialect has one."""
-        for taken in self.recovered:
+        for taken in self.set_aside:
             if queue is None or taken.lane.name == queue:
-                self.recovered.remove(taken)
+                self._no_longer_aside(taken)
                 return taken
         if queue is not None:
             return self._fetch([self._lanes.named(queue)])
@@ -90,12 +98,18 @@ class Worker:
             found = self._fetch(self._lanes.listening)
         return found
 
+    def _no_longer_aside(self, taken: Taken) -> None:
+        if taken is self._ahead:
+            self._ahead = None
+        else:
+            self.recovered.remove(taken)
+
     def _fetch(self, lanes: Sequence[Lane]) -> Taken | None:
-        # The first queue is popped and the others are looked at in one go; popping each would take too many.
-        if not lanes:
-            return None
+        return self._fetched(lanes, self._link.send(*_fetching(lanes))) if lanes else None
+
+    def _fetched(self, lanes: Sequence[Lane], replies: Sequence[Any]) -> Taken | None:
         first, *others = lanes
-        raw, *there = self._link.send(first.pop, *[("EXISTS", lane.key) for lane in others])
+        raw, *there = replies
         if raw is not None:
             return Taken(first, raw)
         for lane, exists in zip(others, there, strict=True):
@@ -121,10 +135,21 @@ class Worker:
         )
         return len(self.recovered)
 
+    def put_back(self) -> None:
+        """Return a job that was fetched ahead to the end of its queue that is taken from."""
+        taken, self._ahead = self._ahead, None
+        if taken is not None:
+            self._link.send(("RPUSH", taken.lane.key, taken.raw), *self._acknowledged(taken))
+
     # Running
 
-    def run(self, taken: Taken) -> Outcome:
-        """Run it and record the outcome in Redis; what the handler raises is in the outcome."""
+    def run(self, taken: Taken, *, then: str | None = NOTHING) -> Outcome:
+        """Run it and record the outcome in Redis; what the handler raises is in the outcome.
+
+        Args:
+            taken: The job.
+            then: The queue, or None for all of them, from which to fetch ahead when it ran well.
+        """
         try:
             payload = decode(taken.raw)
         except PoisonJobError as error:
@@ -139,10 +164,19 @@ class Worker:
             return self._record(taken, payload, job, at_the_job(error), seconds)
         else:
             seconds = time.perf_counter() - started
-            self._link.send(*self._counted("processed"), *self._acknowledged(taken))
+            self._finish(taken, then)
             return Outcome(job, "ok", result, None, None, seconds)
         finally:
             self.in_hand.remove(taken)
+
+    def _finish(self, taken: Taken, then: str | None) -> None:
+        done = (*self._counted("processed"), *self._acknowledged(taken))
+        if then is NOTHING or self.recovered:
+            self._link.send(*done)
+            return
+        lanes = self._lanes.listening if then is None else [self._lanes.named(then)]
+        replies = self._link.send(*done, *_fetching(lanes))
+        self._ahead = self._fetched(lanes, replies[len(done) :])
 
     def _record(
         self, taken: Taken, payload: Payload, job: Job, error: BaseException, seconds: float
@@ -205,3 +239,9 @@ class Worker:
             ("ZREMRANGEBYRANK", dead, 0, -DEAD_JOBS),
             ("EXEC",),
         )
+
+
+def _fetching(lanes: Sequence[Lane]) -> list[Command]:
+    # The first queue is popped and the others are looked at in one go; popping each would take too many.
+    first, *others = lanes
+    return [first.pop, *[("EXISTS", lane.key) for lane in others]]

@@ -14,7 +14,7 @@ from pytest_jobqueue.errors import PoisonJobError
 from pytest_jobqueue.wire.sidekiq import decode, dump, quoted, timestamp
 
 if TYPE_CHECKING:
-    from pytest_jobqueue.adapters.sidekiq_link import Link
+    from pytest_jobqueue.adapters.sidekiq.link import Link
     from pytest_jobqueue.wire.dialects import Dialect, Keys
     from pytest_jobqueue.wire.sidekiq import Payload
 

@@ -1,7 +1,7 @@
-"""The built-in adapter: the queue format of go-workers2 and Sidekiq, spoken by Python.
+"""The adapter itself: what a binding promises, each promise kept by the part that it belongs to.
 
 Every write is the dialect's own, in its order, so that Go and Ruby processes can be on the other side; what a
-dialect gets wrong is kept. This file joins the parts; each does its own work in its own.
+dialect gets wrong is kept. This file joins the parts and does no work of its own.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import RedisError
 
 from pytest_jobqueue.adapters import Caps
-from pytest_jobqueue.adapters.sidekiq_client import Client
-from pytest_jobqueue.adapters.sidekiq_lanes import Lanes
-from pytest_jobqueue.adapters.sidekiq_link import Link
-from pytest_jobqueue.adapters.sidekiq_process import Presence
-from pytest_jobqueue.adapters.sidekiq_runner import Runner
-from pytest_jobqueue.adapters.sidekiq_scheduler import Scheduler
-from pytest_jobqueue.adapters.sidekiq_store import Store
-from pytest_jobqueue.adapters.sidekiq_worker import Worker
+from pytest_jobqueue.adapters.sidekiq.client import Client
+from pytest_jobqueue.adapters.sidekiq.lanes import Lanes
+from pytest_jobqueue.adapters.sidekiq.link import Link
+from pytest_jobqueue.adapters.sidekiq.process import Presence
+from pytest_jobqueue.adapters.sidekiq.runner import Runner
+from pytest_jobqueue.adapters.sidekiq.scheduler import Scheduler
+from pytest_jobqueue.adapters.sidekiq.store import Store
+from pytest_jobqueue.adapters.sidekiq.worker import NOTHING, Worker
 from pytest_jobqueue.wire.dialects import Dialect, Keys, dialect_named
 from pytest_jobqueue.wire.sidekiq import decode
 
@@ -128,12 +128,12 @@ class SidekiqBinding:
 
     def pending(self, queue: str | None = None) -> list[Job]:
         """What the next calls of `run_next` would take: recovered jobs first, then queue by queue."""
-        recovered = [
+        set_aside = [
             self._store.job(taken.raw, taken.lane.name)
-            for taken in self._worker.recovered
+            for taken in self._worker.set_aside
             if queue is None or taken.lane.name == queue
         ]
-        return recovered + self._store.ready(self.queues() if queue is None else [queue])
+        return set_aside + self._store.ready(self.queues() if queue is None else [queue])
 
     def scheduled(self) -> list[Job]:
         """The set `schedule`, soonest first. The programs of all dialects share it."""
@@ -154,12 +154,12 @@ class SidekiqBinding:
     def running(self) -> list[Job]:
         """Jobs in progress: in go-workers2 those of every process, else those in this binding's hands.
 
-        A recovered job, which is still in its list but waits to be run, counts as pending.
+        A job that is in such a list and waits to be run here (recovered, or fetched ahead) counts as pending.
         """
         if not self.dialect.acks:
             return [self._store.job(taken.raw, taken.lane.name) for taken in self._worker.in_hand]
         found = self._store.in_progress()
-        for taken in self._worker.recovered:
+        for taken in self._worker.set_aside:
             with contextlib.suppress(ValueError):
                 found.remove((taken.lane.name, taken.raw))
         return [self._store.job(raw, name) for name, raw in found]
@@ -171,7 +171,7 @@ class SidekiqBinding:
 
     # Running
 
-    def run_next(self, queue: str | None = None) -> Outcome | None:
+    def run_next(self, queue: str | None = None, *, more: bool = False) -> Outcome | None:
         """Take one job and run it here; None when nothing is ready.
 
         Recovered jobs come first, then the queues in their order (go-workers2 has no order among queues, and
@@ -179,12 +179,15 @@ class SidekiqBinding:
         before this returns. Bytes that are no job are an outcome too, `dropped`: go-workers2 leaves them in
         the list of jobs in progress for ever, Sidekiq puts them into `dead`.
 
+        With `more`, the next job is fetched in the same round trip in which this one is acknowledged, as the
+        fetchers of both programs do; it waits here and still counts as pending.
+
         Raises:
             redis.exceptions.RedisError: Redis failed. When that was after the job ran and failed, the job's
                 own exception is its cause.
         """
         taken = self._worker.take(queue)
-        return None if taken is None else self._worker.run(taken)
+        return None if taken is None else self._worker.run(taken, then=queue if more else NOTHING)
 
     def tick(self) -> int:
         """One pass of the dialect's scheduler by `time.time()`; returns how many jobs became ready.
@@ -272,5 +275,6 @@ class SidekiqBinding:
     def close(self) -> None:
         """Leave as the dialect does (go-workers2 leaves its heartbeat behind), and close the connection."""
         with contextlib.suppress(RedisError):
+            self._worker.put_back()
             self._presence.leave()
         self._link.close()
