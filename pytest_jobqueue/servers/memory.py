@@ -8,6 +8,7 @@ a slow client nor a flood of commands makes it hold more than a bounded amount.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +18,8 @@ from pytest_jobqueue.wire.resp import RequestParser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_LOG = logging.getLogger("pytest_jobqueue.front")
 
 # A batch of replies is written when it has so many pieces, or a piece of so many bytes: only then is it
 # noticed that a client does not read.
@@ -181,10 +184,13 @@ class MemoryConnection(asyncio.Protocol):
         try:
             for argv in commands:
                 done += 1
-                if self._front.hooks and not self._direct:
-                    for hook in self._front.hooks:
-                        hook(self, argv)
-                session.execute(argv, out)
+                try:
+                    if self._front.hooks and not self._direct:
+                        for hook in self._front.hooks:
+                            hook(self, argv)
+                    session.execute(argv, out)
+                except Exception as error:  # noqa: BLE001 - a mistake must not look like a lost server
+                    out.append(_mistake(argv, error))
                 if session.waiter is not None or self._hanging_up:
                     break
                 if out and (len(out) > MANY_PIECES or len(out[-1]) > LARGE_PIECE):
@@ -237,6 +243,14 @@ class MemoryConnection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _mistake(argv: list[bytes], error: Exception) -> bytes:
+    """The error reply for a command that raised instead of answering; the traceback goes to the log."""
+    command = argv[0].decode("utf-8", "replace").upper()
+    _LOG.error("the in-memory Redis failed in %s", command, exc_info=error)
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"-ERR the in-memory Redis failed in {command} ({text}); try --redis=server\r\n".encode()
 
 
 def _address(name: Any) -> str:

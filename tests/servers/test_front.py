@@ -112,6 +112,23 @@ def test_a_hook_sees_each_command_of_the_services_and_none_of_the_direct_ones(se
     assert seen == [[b"SET", b"a", b"1"], [b"GET", b"a"]]
 
 
+def test_a_mistake_inside_is_an_error_reply_and_the_connection_stays(fake, connect, caplog) -> None:
+    def mistaken(_connection, argv) -> None:
+        if argv == [b"GET", b"a"]:
+            raise ZeroDivisionError("two\r\nlines")
+
+    remove = fake.add_hook(mistaken)
+    wire = connect(fake)
+    reply = wire.ask("GET", "a")
+    remove()
+    assert isinstance(reply, Error)
+    assert reply.text == (
+        "ERR the in-memory Redis failed in GET (ZeroDivisionError: two lines); try --redis=server"
+    )
+    assert wire.ask("GET", "a") is None
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_closing_leaves_no_thread_no_descriptor_and_no_listener(server) -> None:
     def held() -> tuple[set[str], int]:
         return {thread.name for thread in threading.enumerate()}, len(list(Path("/proc/self/fd").iterdir()))
