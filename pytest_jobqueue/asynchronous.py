@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import redis.asyncio
 
 
@@ -29,6 +30,7 @@ def client_of_test(node: Any, url: str) -> Iterator[redis.asyncio.Redis]:
     if inspect.iscoroutinefunction(function):
         node.obj = _closing_after(function, client)
     yield client
+    node.obj = function
     for loop in loops:
         if not loop.is_closed() and not loop.is_running():
             loop.run_until_complete(client.aclose())

@@ -1,8 +1,8 @@
 """A deadline that interrupts a call in the main thread, and gives back the alarm that it borrowed.
 
-SIGALRM and its timer may be another's: pytest-timeout's, or a job library's. While a deadline runs, the sooner
-of the two goes off first and goes to its owner; afterwards handler and remaining time are as they were. In
-another thread, and where there is no SIGALRM, a deadline interrupts nothing; whoever set it looks at
+SIGALRM and its timer may be another's: pytest-timeout's, or a job library's. While a deadline runs, the
+sooner of the two goes off first and goes to its owner; afterwards handler and remaining time are as they
+were. In another thread, and where there is no SIGALRM, a deadline interrupts nothing; whoever set it looks at
 `expired` between two steps.
 """
 
@@ -11,14 +11,27 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from types import FrameType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+    from typing_extensions import Self
 
 _SOON = 1e-6  # seconds; a timer of zero would be no timer
+_AGAIN = 1e-3  # seconds until a ring is tried again that came where it must not interrupt
 
 
-class DeadlineExceeded(BaseException):  # noqa: N818 (not an error: a signal to the code that set it)
-    """The time is up. Not an `Exception`, so that a job's `except Exception` does not keep it."""
+class DeadlineExceeded(BaseException):
+    """The time is up. Not an `Exception`, so that a job's `except Exception` does not keep it.
+
+    Attributes:
+        deadline: Whose time it is; deadlines can be nested.
+    """
+
+    def __init__(self, deadline: Deadline) -> None:
+        super().__init__("the time is up")
+        self.deadline = deadline
 
 
 class Deadline:
@@ -31,7 +44,6 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._ends = 0.0
-        self._alarm = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
         self._handler: Any = None
         self._theirs_at: float | None = None
         self._interval = 0.0
@@ -42,29 +54,37 @@ class Deadline:
         """Whether the time is up."""
         return time.monotonic() >= self._ends
 
-    def __enter__(self) -> Deadline:
-        now = time.monotonic()
-        self._ends = now + self._seconds
+    def __enter__(self) -> Self:
+        self._ends = time.monotonic() + self._seconds
+        self._alarm = _can_ring()
         if self._alarm:
-            self._handler = signal.signal(signal.SIGALRM, self._ring)
-            remaining, self._interval = signal.setitimer(signal.ITIMER_REAL, max(self._seconds, _SOON))
+            remaining, self._interval = signal.setitimer(signal.ITIMER_REAL, 0)
             if remaining:
-                self._theirs_at = now + remaining
-                if self._theirs_at < self._ends:
-                    signal.setitimer(signal.ITIMER_REAL, remaining)
+                self._theirs_at = time.monotonic() + remaining
+            self._handler = signal.signal(signal.SIGALRM, self._ring)
+            self._wind()
         return self
+
+    def _wind(self) -> None:
+        """Set the timer for whoever comes first."""
+        first = self._ends if self._theirs_at is None else min(self._ends, self._theirs_at)
+        signal.setitimer(signal.ITIMER_REAL, max(first - time.monotonic(), _SOON))
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
         if self._over:
             return
-        if self._theirs_at is not None and self._theirs_at <= time.monotonic() + _SOON:
-            self._theirs_at = time.monotonic() + self._interval if self._interval else None
-            left = self._ends - time.monotonic()
-            signal.setitimer(signal.ITIMER_REAL, max(left, _SOON))
+        now = time.monotonic()
+        if self._theirs_at is not None and self._theirs_at <= now + _SOON:
+            self._theirs_at = now + self._interval if self._interval else None
+            self._wind()
             if callable(self._handler):
                 self._handler(number, frame)
-            return
-        raise DeadlineExceeded
+        elif _among_ours(frame):
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+        elif now >= self._ends:
+            raise DeadlineExceeded(self)
+        else:
+            self._wind()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -77,3 +97,24 @@ class Deadline:
         if self._theirs_at is not None:
             left = max(self._theirs_at - time.monotonic(), _SOON)
             signal.setitimer(signal.ITIMER_REAL, left, self._interval)
+
+
+_BRACKETS = frozenset({Deadline.__enter__.__code__, Deadline.__exit__.__code__})
+
+
+def _can_ring() -> bool:
+    """Whether this thread gets signals, and a handler of another can be put back (one set in C cannot)."""
+    return (
+        hasattr(signal, "setitimer")
+        and threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGALRM) is not None
+    )
+
+
+def _among_ours(frame: FrameType | None) -> bool:
+    """Whether a deadline is being set or given back: an exception there would leave the alarm borrowed."""
+    while frame is not None:
+        if frame.f_code in _BRACKETS:
+            return True
+        frame = frame.f_back
+    return False

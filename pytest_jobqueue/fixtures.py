@@ -5,9 +5,9 @@ Heavy modules are imported inside the fixtures, so that a run that uses none of 
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -15,6 +15,8 @@ from pytest_jobqueue.errors import JobQueueWarning, UsageError
 from pytest_jobqueue.marker import NOT_GIVEN, Narrowing, merge
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import redis
     import redis.asyncio
 
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
     from pytest_jobqueue.settings import Settings
     from pytest_jobqueue.worker import Worker
 
-RUN = pytest.StashKey["Run"]()
-HARNESS = pytest.StashKey["JobQueue"]()
+T = TypeVar("T")
+RUN: pytest.StashKey[Run] = pytest.StashKey()
+HARNESS: pytest.StashKey[JobQueue] = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
@@ -38,15 +41,15 @@ def jobqueue_settings() -> Settings:
 
 
 @pytest.fixture(scope="session")
-def jobqueue_app(pytestconfig: pytest.Config) -> Any:
+def jobqueue_app(request: pytest.FixtureRequest) -> Any:
     """The service's own application object; override it, in any scope, or set `jobqueue_app`.
 
     Without either, jobs can be enqueued and looked at, and none has a handler.
     """
     from pytest_jobqueue.registry import load_app
 
-    path = pytestconfig.stash[RUN].app_path
-    return _or_exit(lambda: load_app(path)) if path else {}
+    path = request.config.stash[RUN].app_path
+    return _or_end_run(request, lambda: load_app(path)) if path else {}
 
 
 @pytest.fixture(scope="session")
@@ -56,15 +59,19 @@ def jobqueue_server(request: pytest.FixtureRequest, jobqueue_settings: Settings)
 
     run = request.config.stash[RUN]
     mode = getattr(request, "param", None) or run.modes[0]
-    server = _or_exit(lambda: run.start(mode, check_settings(jobqueue_settings)))
+    server = _or_end_run(request, lambda: run.start(mode, check_settings(jobqueue_settings)))
     yield server
     server.close()
 
 
 @pytest.fixture
-def _jobqueue_isolated(jobqueue_server: Server) -> Iterator[Server]:
+def _jobqueue_isolated(request: pytest.FixtureRequest, jobqueue_server: Server) -> Iterator[Server]:
     """The server, empty before the test; afterwards what the test left connected is closed and named."""
-    jobqueue_server.reset()
+    with _one_sentence():
+        wanted = narrowing(request.node)
+        if not wanted.allows(jobqueue_server.mode):  # only a fixture that is asked for at run time comes here
+            pytest.skip(wanted.reason(jobqueue_server.mode))
+        jobqueue_server.reset()
     yield jobqueue_server
     blocked = [str(client) for client in jobqueue_server.reset() if client.blocked_on]
     if blocked:
@@ -89,9 +96,11 @@ def jobqueue(
     """The job queue under test: `.producer`, `.worker`, `.redis`, `.url`, `.journal`, `assert_…`."""
     from pytest_jobqueue.harness import JobQueue
 
-    wanted = narrowing(request.node)
-    app = jobqueue_app if wanted.app is NOT_GIVEN else wanted.app
-    with JobQueue(app, _jobqueue_isolated, wanted.settings(jobqueue_settings)) as harness:
+    with _one_sentence():
+        wanted = narrowing(request.node)
+        app = jobqueue_app if wanted.app is NOT_GIVEN else wanted.app
+        harness = JobQueue(app, _jobqueue_isolated, wanted.settings(jobqueue_settings))
+    with harness:
         request.node.stash[HARNESS] = harness
         yield harness
         request.config.stash[RUN].record(request.node.nodeid, harness.journal)
@@ -134,9 +143,23 @@ def narrowing(node: Any) -> Narrowing:
     return merge(node.iter_markers("jobqueue"))
 
 
-def _or_exit(function: Any) -> Any:
-    """Call it; a usage error ends the whole run with one message, since every other test would fail likewise."""
+@contextlib.contextmanager
+def _one_sentence() -> Iterator[None]:
+    """A usage error fails this test with its message alone."""
+    try:
+        yield
+    except UsageError as error:
+        pytest.fail(f"jobqueue: {error}", pytrace=False)
+
+
+def _or_end_run(request: pytest.FixtureRequest, function: Callable[[], T]) -> T:
+    """Call it; a usage error ends the whole run with one message, as every other test would fail likewise."""
     try:
         return function()
     except UsageError as error:
-        pytest.exit(f"jobqueue: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
+        message = f"jobqueue: {error}"
+    run = request.config.stash[RUN]
+    run.usage_error = message
+    if run.worker is not None:  # pytest-xdist's controller stops the others, and says why
+        request.session.shouldstop = message
+    pytest.exit(message, returncode=pytest.ExitCode.USAGE_ERROR)

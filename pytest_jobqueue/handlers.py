@@ -7,7 +7,7 @@ good wherever a registry is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.job import Job
@@ -45,7 +45,11 @@ class Handlers:
         for name, handler in (by_name or {}).items():
             self._add(self._by_name, "name", name, handler)
 
-    def register(self, name: str | None = None) -> Callable[[H], H]:
+    @overload
+    def register(self, name: H) -> H: ...
+    @overload
+    def register(self, name: str | None = None) -> Callable[[H], H]: ...
+    def register(self, name: H | str | None = None) -> H | Callable[[H], H]:
         """Register the decorated function for jobs of `name` (its own name by default).
 
         Raises:
@@ -53,10 +57,14 @@ class Handlers:
         """
 
         def decorate(handler: H) -> H:
-            self._add(self._by_name, "name", name or handler.__name__, handler)
+            own = getattr(handler, "__name__", None)
+            key = name if isinstance(name, str) else own
+            if not key:
+                raise UsageError(f"{handler!r} has no name of its own; give it one: register('Name')(…)")
+            self._add(self._by_name, "name", key, handler)
             return handler
 
-        return decorate
+        return decorate if name is None or isinstance(name, str) else decorate(name)
 
     def queue(self, queue: str) -> Callable[[H], H]:
         """Register the decorated function for every job on `queue` whose name has no handler.
@@ -64,6 +72,8 @@ class Handlers:
         Raises:
             UsageError: The queue is taken by another function, or what is decorated cannot be called.
         """
+        if not isinstance(queue, str):
+            raise UsageError(f"a queue's name is text, not {queue!r}; write @handlers.queue('mail')")
 
         def decorate(handler: H) -> H:
             self._add(self._by_queue, "queue", queue, handler)
@@ -87,6 +97,8 @@ class Handlers:
                 print(job.name, time.perf_counter() - started)
         ```
         """
+        if not callable(middleware):
+            raise UsageError(f"the middleware {middleware!r} cannot be called")
         self._middleware.append(middleware)
         return middleware
 
@@ -99,9 +111,9 @@ class Handlers:
     def _add(table: dict[str, Handler], kind: str, key: str, handler: Handler) -> None:
         if not callable(handler):
             raise UsageError(f"the handler for {kind} {key!r} is {handler!r}, which cannot be called")
-        if table.get(key, handler) is not handler:
+        if table.get(key, handler) != handler:
             raise UsageError(
-                f"{kind} {key!r} has a handler already ({table[key].__qualname__}); "
+                f"{kind} {key!r} has a handler already ({getattr(table[key], '__qualname__', table[key])}); "
                 "give the second one another name, or use a registry of its own"
             )
         table[key] = handler

@@ -5,8 +5,9 @@ It joins one application to one server and holds the parts together; each part d
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Self
 
 from pytest_jobqueue import registry, reports
 from pytest_jobqueue.assertions import Assertions
@@ -16,6 +17,8 @@ from pytest_jobqueue.settings import Settings
 from pytest_jobqueue.worker import Worker
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     import redis
 
     from pytest_jobqueue.servers import Server
@@ -75,12 +78,14 @@ class JobQueue(Assertions):
 
     def close(self) -> None:
         """Give back connections and leave the application as it was; the server stays."""
-        self.binding.close()
-        if self._redis is not None:
-            self._redis.close()
-            self._redis = None
+        try:
+            self.binding.close()
+        finally:
+            if self._redis is not None:
+                self._redis.close()
+                self._redis = None
 
-    def __enter__(self) -> JobQueue:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

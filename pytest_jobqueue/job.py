@@ -20,6 +20,15 @@ def _short(value: Any) -> str:
     return text if len(text) <= _LONGEST_ARGUMENT else text[: _LONGEST_ARGUMENT - 1] + "…"
 
 
+def error_text(error: BaseException) -> str:
+    """An exception as a traceback's last line names it, even one whose class cannot print it."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 (the service's own class; what it hides must not hide the failure)
+        text = "<it cannot be printed>"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """What a producer asks for, before the job library has seen it.
@@ -86,7 +95,8 @@ class Outcome:
 
     Attributes:
         job: The job as it was when it was taken.
-        status: `ok`; `failed` (no further attempt); `retrying` (will run again); `dropped` (consumed, not run).
+        status: `ok`; `failed` (no further attempt); `retrying` (will run again); `dropped` (consumed, not
+            run).
         result: What the handler returned; None unless `status` is `ok`.
         exception: The job's own exception with its traceback; None when it ran well.
         reason: Why it was dropped, or what the library does with it now.
@@ -103,7 +113,7 @@ class Outcome:
     def __str__(self) -> str:
         text = f"{self.status}: {self.job}"
         if self.exception is not None:
-            text += f" raised {type(self.exception).__name__}: {self.exception}"
+            text += f" raised {error_text(self.exception)}"
         return text + (f" ({self.reason})" if self.reason else "")
 
 

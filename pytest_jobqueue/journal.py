@@ -5,11 +5,13 @@ Producer and worker append; assertions and reports only read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from pytest_jobqueue.job import Job, Outcome
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_jobqueue.job import Job, Outcome
 
 
 @dataclass(frozen=True, slots=True)

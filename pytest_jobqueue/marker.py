@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.errors import UsageError
-from pytest_jobqueue.settings import OnError, Settings
+from pytest_jobqueue.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_jobqueue.settings import OnError
 
 NOT_GIVEN: Any = object()
 MARKER_HELP = (
-    "jobqueue(*, redis=None, app=…, dialect=None, namespace=None, process_id=None, queues=None, on_error=None): "
-    "what one test needs of the job queue; redis is 'fake', 'real', 'server', 'container', 'url', or a list of them"
+    "jobqueue(*, redis=None, app=…, dialect=None, namespace=None, process_id=None, queues=None, "
+    "on_error=None): what one test needs of the job queue; redis is 'fake', 'real', 'server', 'container', "
+    "'url', or a list of them"
 )
 
 _REAL = ("server", "container", "url")
@@ -40,6 +45,12 @@ class Narrowing:
         """Whether the test can run on a server of this mode (a URL counts as `url`)."""
         return self.redis is None or kind_of(mode) in self.redis
 
+    def reason(self, *modes: str) -> str:
+        """Why a test is skipped in a run that has none but these modes."""
+        return (
+            f"needs redis={', '.join(self.redis or ())}; this run has --redis={','.join(map(kind_of, modes))}"
+        )
+
 
 def kind_of(mode: str) -> str:
     """`url` for a URL, else the mode itself."""
@@ -66,13 +77,20 @@ def jobqueue(
         "dialect": dialect,
         "namespace": namespace,
         "process_id": process_id,
-        "queues": None if queues is None else tuple(queues),
+        "queues": queues if queues is None or isinstance(queues, str) else tuple(queues),
         "on_error": on_error,
     }
-    return Narrowing(modes, app, {name: value for name, value in given.items() if value is not None})
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    try:
+        Settings(**changes)
+    except UsageError as error:
+        raise UsageError(f"the marker jobqueue: {error}") from None
+    return Narrowing(modes, app, changes)
 
 
 def _modes(names: list[str]) -> tuple[str, ...]:
+    if not names:
+        raise UsageError("the marker jobqueue(redis=[]) allows no Redis at all; leave redis out for any")
     found: list[str] = []
     for name in names:
         if name == "real":

@@ -7,8 +7,7 @@ first test asks for it.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,7 +29,10 @@ from pytest_jobqueue.fixtures import (  # noqa: F401 (found here by pytest)
 )
 from pytest_jobqueue.marker import MARKER_HELP, kind_of
 from pytest_jobqueue.run import Run
-from pytest_jobqueue.settings import DEFAULT_IMAGE, OPTIONS, Option
+from pytest_jobqueue.settings import OPTIONS, Option
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 _KNOWN = frozenset({"fake", "server", "container"})
 
@@ -40,9 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("jobqueue", "Redis-backed job queues")
     for option in OPTIONS:
         env = f" [env: {option.env}]" if option.env else ""
-        group.addoption(
-            option.flag, dest=f"jobqueue_{option.name}", metavar=option.metavar, default=None, help=option.help + env
-        )
+        name = f"jobqueue_{option.name}"
+        group.addoption(option.flag, dest=name, metavar=option.metavar, default=None, help=option.help + env)
         if option.ini:
             parser.addini(option.ini, option.help, default="")
 
@@ -52,30 +53,47 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER_HELP)
     values = {option.name: _value(config, option) for option in OPTIONS}
     told = getattr(config, "workerinput", {}).get("jobqueue")
-    explicit = bool(values["redis"])
-    image = values["image"] or DEFAULT_IMAGE
+    redis, whence = values["redis"]
+    image, _ = values["image"]
     try:
-        modes, reason = (told["modes"], told["reason"]) if told else _modes(values["redis"] or "fake", image)
+        modes, reason = (told["modes"], told["reason"]) if told else _modes(redis, image)
     except UsageError as error:
-        raise pytest.UsageError(f"--redis: {error}") from None
+        raise pytest.UsageError(f"jobqueue: {error}{whence}") from None
     config.stash[RUN] = Run(
         modes,
-        app_path=values["app"],
+        app_path=values["app"][0],
         image=image,
-        report=values["report"],
-        explicit=explicit,
+        report=_report_path(config, values["report"][0]),
+        explicit=whence is not None,
         reason=reason,
-        worker=_worker_number(config),
+        worker=told["worker"] if told else None,
         container=told["container"] if told else None,
     )
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(_WithXdist(config), "jobqueue-xdist")
 
 
-def _value(config: pytest.Config, option: Option) -> str:
+def _value(config: pytest.Config, option: Option) -> tuple[str, str | None]:
+    """An option's value and, for an error's message, where else than in the flag it stands; None: nowhere."""
     given = config.getoption(f"jobqueue_{option.name}")
-    ini = config.getini(option.ini) if option.ini else ""
-    return str(given or os.environ.get(option.env or " ") or ini or "")
+    if given is not None:
+        return str(given), ""
+    if option.env and (found := os.environ.get(option.env)):
+        return found, f" (This is the value of the environment variable {option.env}.)"
+    if option.ini and (found := str(config.getini(option.ini))):
+        return found, f" (This is the value of {option.ini} in {config.inipath}.)"
+    return option.default, None
+
+
+def _report_path(config: pytest.Config, text: str) -> str:
+    """Where the report goes; a path that cannot be is an error before the run, not after it."""
+    if not text:
+        return ""
+    path = config.invocation_params.dir / text
+    if path.is_dir() or not path.parent.is_dir():
+        what = "it is a directory" if path.is_dir() else f"there is no directory {path.parent}; make it first"
+        raise pytest.UsageError(f"jobqueue: --jobqueue-report={text} cannot be written: {what}")
+    return str(path)
 
 
 def _modes(text: str, image: str) -> tuple[tuple[str, ...], str]:
@@ -91,17 +109,23 @@ def _modes(text: str, image: str) -> tuple[tuple[str, ...], str]:
     return modes, reason
 
 
-def _worker_number(config: pytest.Config) -> int | None:
-    name = getattr(config, "workerinput", {}).get("workerid")
-    return None if name is None else int(name.removeprefix("gw"))
-
-
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Say which Redis was chosen, if anybody chose."""
     run = config.stash[RUN]
     if not run.explicit:
         return None
-    return f"jobqueue: redis={','.join(run.modes)}" + (f" (auto: {run.reason})" if run.reason else "")
+    return f"jobqueue: redis={','.join(map(_shown, run.modes))}" + (
+        f" (auto: {run.reason})" if run.reason else ""
+    )
+
+
+def _shown(mode: str) -> str:
+    """The mode; of a URL, what is no secret."""
+    if "://" not in mode:
+        return mode
+    from pytest_jobqueue.servers.provider import place
+
+    return place(mode)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -115,12 +139,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         pytest.fail(f"{metafunc.definition.nodeid}: {error}", pytrace=False)
     fitting = [mode for mode in modes if wanted.allows(mode)]
     if not fitting:
-        asked = ", ".join(wanted.redis or ())
-        skip = pytest.mark.skip(reason=f"needs redis={asked}; this run has --redis={','.join(modes)}")
+        skip = pytest.mark.skip(reason=wanted.reason(*modes))
         metafunc.parametrize("jobqueue_server", [pytest.param(None, marks=skip)], ids=["none"], indirect=True)
     elif len(modes) > 1:
         metafunc.parametrize(
-            "jobqueue_server", fitting, ids=[kind_of(mode) for mode in fitting], indirect=True, scope="session"
+            "jobqueue_server",
+            fitting,
+            ids=[kind_of(mode) for mode in fitting],
+            indirect=True,
+            scope="session",
         )
 
 
@@ -131,7 +158,7 @@ def pytest_runtest_makereport(
     """Add what became of the jobs to a failed test's report."""
     report = yield
     harness = item.stash.get(HARNESS, None)
-    if harness is not None and call.when == "call" and report.failed:
+    if harness is not None and call.when != "teardown" and report.failed:
         report.sections.append(("jobqueue", harness.report()))
     return report
 
@@ -159,12 +186,17 @@ class _WithXdist:
 
     @pytest.hookimpl
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """In a worker: hand the report's lines to the controller."""
+        """Hand the controller what this worker knows; in the controller, end as a worker had to."""
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
-            output["jobqueue_report"] = self._run.lines
+            output["jobqueue"] = {"lines": self._run.lines, "usage_error": self._run.usage_error}
+        elif self._run.usage_error:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """In the controller: take a worker's lines."""
-        self._run.lines += getattr(node, "workeroutput", {}).get("jobqueue_report", [])
+    def pytest_testnodedown(self, node: Any) -> None:
+        """In the controller: take what a worker hands over."""
+        told = getattr(node, "workeroutput", {}).get("jobqueue")
+        if told:
+            self._run.lines += told["lines"]
+            self._run.usage_error = self._run.usage_error or told["usage_error"]

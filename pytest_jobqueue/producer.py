@@ -8,12 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_jobqueue.adapters import Binding
 from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.job import Call, Job
 from pytest_jobqueue.journal import Enqueued, Journal
+
+if TYPE_CHECKING:
+    from pytest_jobqueue.adapters import Binding
 
 Arguments = Iterable[Any]
 
@@ -30,7 +32,12 @@ class Producer:
     """
 
     def __init__(
-        self, binding: Binding, journal: Journal, *, queue: str | None = None, options: Mapping[str, Any] | None = None
+        self,
+        binding: Binding,
+        journal: Journal,
+        *,
+        queue: str | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         self._binding = binding
         self._journal = journal
@@ -40,7 +47,10 @@ class Producer:
     def set(self, *, queue: str | None = None, **options: Any) -> Producer:
         """A producer with these options: those of the job library, by its own names (`retry=3`)."""
         return Producer(
-            self._binding, self._journal, queue=queue or self._queue, options={**self._options, **options}
+            self._binding,
+            self._journal,
+            queue=self._queue if queue is None else queue,
+            options={**self._options, **options},
         )
 
     def enqueue(self, name: str, /, *args: Any, queue: str | None = None, **kwargs: Any) -> Job:
@@ -55,14 +65,14 @@ class Producer:
         Raises:
             TypeError: An argument does not survive the library's serialiser; the message names its place.
         """
-        return self._put(Call(name, args, kwargs, queue or self._queue, None, self._options))
+        return self._put(self._call(name, args, kwargs, queue, None))
 
     def enqueue_in(
         self, delay: float | timedelta, name: str, /, *args: Any, queue: str | None = None, **kwargs: Any
     ) -> Job:
         """Put one job on a queue, due after `delay` (seconds, or a timedelta)."""
         seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
-        return self._put(Call(name, args, kwargs, queue or self._queue, time.time() + seconds, self._options))
+        return self._put(self._call(name, args, kwargs, queue, time.time() + seconds))
 
     def enqueue_at(
         self, when: float | datetime, name: str, /, *args: Any, queue: str | None = None, **kwargs: Any
@@ -78,20 +88,44 @@ class Producer:
                     f"{when!r} has no time zone, so it names no moment; use e.g. datetime.now(timezone.utc)"
                 )
             when = when.timestamp()
-        return self._put(Call(name, args, kwargs, queue or self._queue, when, self._options))
+        return self._put(self._call(name, args, kwargs, queue, when))
 
-    def enqueue_many(self, name: str, /, arguments: Iterable[Arguments], *, queue: str | None = None) -> list[Job]:
+    def enqueue_many(
+        self, name: str, /, arguments: Iterable[Arguments], *, queue: str | None = None
+    ) -> list[Job]:
         """Put one job on a queue for each group of arguments, in one round trip where the library can.
 
         Nothing is sent if any of them cannot be.
+
+        Raises:
+            TypeError: A group is a single value; one argument is written `(value,)`.
         """
-        calls = [Call(name, tuple(group), {}, queue or self._queue, None, self._options) for group in arguments]
+        calls = [self._call(name, _group(name, group), {}, queue, None) for group in arguments]
         jobs = self._binding.enqueue_many(calls)
         for job in jobs:
             self._journal.append(Enqueued(job))
         return jobs
 
+    def _call(
+        self,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        queue: str | None,
+        at: float | None,
+    ) -> Call:
+        return Call(name, args, kwargs, self._queue if queue is None else queue, at, self._options)
+
     def _put(self, call: Call) -> Job:
         job = self._binding.enqueue(call)
         self._journal.append(Enqueued(job))
         return job
+
+
+def _group(name: str, group: Arguments) -> tuple[Any, ...]:
+    if isinstance(group, (str, bytes, Mapping)) or not isinstance(group, Iterable):
+        raise TypeError(
+            f"enqueue_many({name!r}, …) takes a group of arguments for each job, and {group!r} is a single "
+            f"value; write it as ({group!r},)"
+        )
+    return tuple(group)

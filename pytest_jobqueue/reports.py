@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_jobqueue.job import Job, Outcome
+from pytest_jobqueue.job import Job, Outcome, error_text
 from pytest_jobqueue.journal import Enqueued, Entry, Journal, Ran
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from pytest_jobqueue.adapters import Binding
     from pytest_jobqueue.servers import Server
 
@@ -23,12 +24,12 @@ _LOG_LINES = 30
 
 def failure_section(journal: Journal, binding: Binding, server: Server) -> str:
     """The section that a failed test's report gets."""
-    parts = [f"redis: {server.describe()}"]
+    parts = [f"redis: {''.join(_read(lambda: [server.describe()]))}"]
     parts += _part("what happened", [_entry(entry) for entry in journal.entries])
     for title, read in _standing(binding):
         parts += _part(title, _read(read))
     parts += _part("connected clients", _read(server.clients))
-    parts += _part("the server's log", server.log_tail(_LOG_LINES).splitlines())
+    parts += _part("the server's log", _read(lambda: server.log_tail(_LOG_LINES).splitlines()))
     return "\n".join(parts)
 
 
@@ -47,7 +48,7 @@ def _read(read: Callable[[], Sequence[Any]]) -> list[str]:
     try:
         return [_with_error(item) for item in read()]
     except Exception as error:  # noqa: BLE001 (a report must not hide the failure that it is about)
-        return [f"could not be read: {type(error).__name__}: {error}"]
+        return [f"could not be read: {error_text(error)}"]
 
 
 def _with_error(item: Any) -> str:
@@ -77,7 +78,17 @@ def _where(outcome: Outcome) -> str:
 
 def json_lines(test: str, journal: Journal) -> list[str]:
     """The journal of one test for `--jobqueue-report`, a JSON object a line."""
-    return [json.dumps({"test": test, **_plain(entry)}, default=repr) for entry in journal.entries]
+    return [_line({"test": test, **_plain(entry)}) for entry in journal.entries]
+
+
+def _line(fields: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(fields, default=repr)
+    except (TypeError, ValueError):  # a key that is no text, a circle: a library with a serialiser of its own
+        plain = {
+            name: repr(value) if isinstance(value, (list, dict)) else value for name, value in fields.items()
+        }
+        return json.dumps(plain, default=repr)
 
 
 def _plain(entry: Entry) -> dict[str, Any]:
@@ -91,7 +102,7 @@ def _plain(entry: Entry) -> dict[str, Any]:
             **_job(outcome.job),
             "status": outcome.status,
             "seconds": round(outcome.seconds, 6),
-            "error": None if error is None else f"{type(error).__name__}: {error}",
+            "error": None if error is None else error_text(error),
             "traceback": None if error is None else "".join(traceback.format_exception(error)),
         }
     return {"event": "note", "text": entry.text}

@@ -6,11 +6,12 @@ that `auto` became, the one container, the report's lines) travels as plain data
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_jobqueue.journal import Journal
     from pytest_jobqueue.servers import Server
     from pytest_jobqueue.servers.container import ContainerProvider
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 class Run:
     """What one process of a run knows.
 
+    Attributes:
+        lines: The report so far.
+        usage_error: Why the whole run had to end, or "".
+
     Args:
         modes: Which Redis, one or several.
         app_path: `module:attribute` of the application, or "".
@@ -27,7 +32,7 @@ class Run:
         report: Where the report goes, or "".
         explicit: Whether somebody chose the mode.
         reason: Why `auto` became what it is, or "".
-        worker: This process's number under pytest-xdist; None outside.
+        worker: This process's number, from 0, under pytest-xdist; None in the controller and without.
         container: The name and the URL of the controller's container, or None.
     """
 
@@ -52,6 +57,8 @@ class Run:
         self.worker = worker
         self.container = container
         self.lines: list[str] = []
+        self.usage_error = ""
+        self._workers = 0
         self._container: ContainerProvider | None = None
 
     def start(self, mode: str, settings: Settings) -> Server:
@@ -70,13 +77,15 @@ class Run:
         return serve(mode, version=settings.redis_version, image=self.image)
 
     def shared(self) -> dict[str, Any]:
-        """What the controller tells its workers; starts the one container if the run uses containers."""
+        """What the controller tells its next worker; starts the one container if the run uses containers."""
         if "container" in self.modes and self._container is None:
             from pytest_jobqueue.servers.container import start_container
 
             self._container = start_container(image=self.image)
         started = self._container
+        self._workers += 1
         return {
+            "worker": self._workers - 1,
             "modes": list(self.modes),
             "reason": self.reason,
             "container": None if started is None else (started.name, started.url),
@@ -91,8 +100,10 @@ class Run:
 
     def finish(self) -> None:
         """Write the report and remove the container."""
-        if self.report and self.worker is None:
-            Path(self.report).write_text("".join(f"{line}\n" for line in self.lines), encoding="utf-8")
-        if self._container is not None:
-            self._container.close()
-            self._container = None
+        try:
+            if self.report and self.worker is None:
+                Path(self.report).write_text("".join(f"{line}\n" for line in self.lines), encoding="utf-8")
+        finally:
+            if self._container is not None:
+                self._container.close()
+                self._container = None

@@ -1,13 +1,15 @@
 """What can be set, declared once: flag, ini key and environment variable come from one table.
 
-A setting is looked up flag first, then environment, then ini, then default. `Settings` is what the rest of the
-package sees: one frozen value.
+A setting is looked up flag first, then environment, then ini, then default. `Settings` is what the rest of
+the package sees: one frozen value.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from pytest_jobqueue.errors import UsageError
 
 OnError = Literal["raise", "record"]
 
@@ -45,9 +47,9 @@ OPTIONS = (
         "PYTEST_JOBQUEUE_REDIS",
         "MODE[,MODE...]",
         "fake",
-        "the Redis that tests use: fake (in memory, the default), server (a redis-server of our own), container "
-        "(Docker), auto (the best there is), or a redis://, rediss:// or unix:// URL of one that runs; with a list, "
-        "each test that uses it runs once per mode",
+        "the Redis that tests use: fake (in memory, the default), server (a redis-server of our own), "
+        "container (Docker), auto (the best there is), or a redis://, rediss:// or unix:// URL of one that "
+        "runs; with a list, each test that uses it runs once per mode",
     ),
     Option(
         "app",
@@ -56,7 +58,8 @@ OPTIONS = (
         "",
         "MODULE:ATTR",
         "",
-        "where the service's own application object is: a registry of handlers, or a dict of name to callable",
+        "where the service's own application object is: a registry of handlers, or a dict of name to "
+        "callable",
     ),
     Option(
         "image",
@@ -85,7 +88,8 @@ class Settings:
 
     Attributes:
         redis_version: The version that the in-memory Redis imitates.
-        dialect: Whose wire format the Sidekiq adapter speaks: `go-workers2`, `sidekiq6`, `sidekiq7`, `sidekiq8`.
+        dialect: Whose wire format the Sidekiq adapter speaks: `go-workers2`, `sidekiq6`, `sidekiq7`,
+            `sidekiq8`.
         namespace: A prefix of every key, for the dialects that have one.
         process_id: Whose in-progress list the worker uses (go-workers2's `ProcessID`).
         queues: The queues that the worker listens to, in its order; None for all that it hears of.
@@ -106,3 +110,18 @@ class Settings:
     drain_limit: int = 10_000
     drain_timeout: float = 30.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse at once what would only be noticed as jobs that nobody runs.
+
+        Raises:
+            UsageError: A value cannot be.
+        """
+        if isinstance(self.queues, str):
+            raise UsageError(
+                f"queues is {self.queues!r}; it is a sequence of names, such as ({self.queues!r},)"
+            )
+        if self.queues is not None and not self.queues:
+            raise UsageError("queues is empty, so no job would ever run; leave it out for all queues")
+        if self.on_error not in get_args(OnError):
+            raise UsageError(f"on_error is {self.on_error!r}; it can be 'raise' or 'record'")

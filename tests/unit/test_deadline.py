@@ -1,0 +1,215 @@
+"""The deadline: interrupts in time, lets a foreign alarm go off in time, and gives back what it borrowed."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+
+from pytest_jobqueue.deadline import Deadline, DeadlineExceeded
+
+LONG = 20.0  # never reached
+SHORT = 0.05
+
+
+def wait_for_a_signal():
+    """Wait, interruptibly, for far longer than any deadline here."""
+    threading.Event().wait(LONG)
+    pytest.fail("nothing interrupted")
+
+
+@pytest.fixture(autouse=True)
+def alarm():
+    """SIGALRM and its timer free for the test, and as they were after it."""
+    timer = signal.setitimer(signal.ITIMER_REAL, 0)
+    handler = signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, *timer)
+
+
+@pytest.fixture
+def rings(alarm):
+    """A foreign handler, and when it was called."""
+    times = []
+    signal.signal(signal.SIGALRM, lambda *_: times.append(time.monotonic()))
+    return times
+
+
+class ForeignError(BaseException):
+    pass
+
+
+def foreign_alarm(*_):
+    raise ForeignError
+
+
+def test_a_block_in_time_is_not_interrupted_and_nothing_is_left():
+    with Deadline(LONG) as deadline:
+        assert signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL
+        assert not deadline.expired
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_block_that_takes_longer_is_interrupted_and_nothing_is_left():
+    deadline, started = Deadline(SHORT), time.monotonic()
+    with pytest.raises(DeadlineExceeded) as caught, deadline:
+        wait_for_a_signal()
+    assert SHORT <= time.monotonic() - started < LONG
+    assert caught.value.deadline is deadline
+    assert deadline.expired
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_job_that_catches_every_exception_does_not_keep_it():
+    def job():
+        try:
+            wait_for_a_signal()
+        except Exception as error:  # noqa: BLE001 (the job's)
+            return error
+
+    with pytest.raises(DeadlineExceeded), Deadline(SHORT):
+        job()
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, 1e-9, 1e-5])
+def test_no_time_at_all_leaves_nothing_behind_wherever_it_strikes(seconds):
+    for _ in range(100):
+        with pytest.raises(DeadlineExceeded), Deadline(seconds):
+            wait_for_a_signal()
+        assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_block_that_ends_just_in_time_leaves_nothing_behind():
+    interrupted = 0
+    for step in range(200):
+        try:
+            with Deadline(step * 1e-6):
+                pass
+        except DeadlineExceeded:
+            interrupted += 1
+        assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert interrupted < 200
+
+
+def test_an_exception_passes_and_nothing_is_left():
+    with pytest.raises(LookupError), Deadline(LONG):
+        raise LookupError
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+# A foreign timer
+
+
+def test_a_foreign_alarm_goes_off_in_time_inside_a_deadline():
+    signal.signal(signal.SIGALRM, foreign_alarm)
+    signal.setitimer(signal.ITIMER_REAL, SHORT)
+    started = time.monotonic()
+    with pytest.raises(ForeignError), Deadline(LONG):
+        wait_for_a_signal()
+    assert SHORT * 0.9 <= time.monotonic() - started < LONG
+    assert signal.getsignal(signal.SIGALRM) is foreign_alarm
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_foreign_alarm_that_is_later_keeps_its_time(rings):
+    handler = signal.getsignal(signal.SIGALRM)
+    due = time.monotonic() + 4 * SHORT
+    signal.setitimer(signal.ITIMER_REAL, 4 * SHORT)
+    with pytest.raises(DeadlineExceeded), Deadline(SHORT):
+        wait_for_a_signal()
+    assert rings == []
+    assert signal.getsignal(signal.SIGALRM) is handler
+    assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 3 * SHORT
+    while not rings:
+        assert time.monotonic() < due + LONG
+    assert rings[0] >= due - 0.001
+
+
+def test_after_a_foreign_alarm_the_deadline_still_holds(rings):
+    signal.setitimer(signal.ITIMER_REAL, SHORT)
+    started = time.monotonic()
+    with pytest.raises(DeadlineExceeded), Deadline(2 * SHORT):
+        wait_for_a_signal()
+    assert time.monotonic() - started >= 2 * SHORT
+    assert len(rings) == 1
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_foreign_alarm_that_repeats_goes_on_repeating(rings):
+    signal.setitimer(signal.ITIMER_REAL, SHORT / 5, SHORT / 5)
+    with pytest.raises(DeadlineExceeded), Deadline(2 * SHORT):
+        wait_for_a_signal()
+    assert 2 <= len(rings) <= 10
+    left, interval = signal.getitimer(signal.ITIMER_REAL)
+    assert 0 < left <= SHORT / 5 + 0.001
+    assert interval == pytest.approx(SHORT / 5)
+
+
+def test_a_foreign_alarm_is_not_lost_when_it_falls_due_at_the_end(rings):
+    for _ in range(50):
+        before = len(rings)
+        signal.setitimer(signal.ITIMER_REAL, 1e-4)
+        with Deadline(LONG):
+            pass
+        while len(rings) == before:  # it rings in the block, or as soon as its time was given back
+            assert signal.getitimer(signal.ITIMER_REAL)[0] > 0 or len(rings) > before
+    assert len(rings) == 50
+
+
+def test_a_handler_that_python_cannot_put_back_is_left_alone(monkeypatch):
+    monkeypatch.setattr(signal, "getsignal", lambda _number: None)
+    with Deadline(0) as deadline:
+        monkeypatch.undo()
+        assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+        assert deadline.expired
+
+
+# Several
+
+
+@pytest.mark.parametrize(("outer", "inner"), [(SHORT, LONG), (LONG, SHORT)])
+def test_the_sooner_of_two_nested_deadlines_is_the_one_that_rings(outer, inner):
+    first, second = Deadline(outer), Deadline(inner)
+    with pytest.raises(DeadlineExceeded) as caught, first, second:
+        wait_for_a_signal()
+    assert caught.value.deadline is (first if outer < inner else second)
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_an_outer_deadline_holds_after_an_inner_one():
+    outer, inner = Deadline(2 * SHORT), Deadline(SHORT)
+
+    def block():
+        with pytest.raises(DeadlineExceeded) as caught, inner:
+            wait_for_a_signal()
+        assert caught.value.deadline is inner
+        wait_for_a_signal()
+
+    with pytest.raises(DeadlineExceeded) as caught, outer:
+        block()
+    assert caught.value.deadline is outer
+
+
+def test_in_another_thread_it_only_knows_the_time():
+    seen = []
+
+    def run():
+        with Deadline(0) as deadline:
+            seen.append((deadline.expired, signal.getsignal(signal.SIGALRM)))
+        with Deadline(LONG) as deadline:
+            seen.append((deadline.expired, signal.getsignal(signal.SIGALRM)))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [(True, signal.SIG_DFL), (False, signal.SIG_DFL)]

@@ -1,0 +1,200 @@
+"""From an application object to its adapter: which is chosen, and how each mistake is told."""
+
+from __future__ import annotations
+
+import collections
+import importlib.metadata
+import types
+
+import pytest
+
+from pytest_jobqueue import registry
+from pytest_jobqueue.errors import AdapterError, UsageError
+from pytest_jobqueue.handlers import Handlers
+from pytest_jobqueue.registry import ADAPTERS, GROUP, Adapter, bind, check_settings, load_app
+from pytest_jobqueue.settings import Settings
+
+SETTINGS = Settings()
+
+
+class App:
+    """An application of a library that nobody here knows."""
+
+    def __repr__(self):
+        return "<App>"
+
+
+class Special(App):
+    pass
+
+
+def binder(*arguments):
+    return arguments
+
+
+OURS = Adapter("ours", (f"{__name__}.App",), f"{__name__}:binder")
+
+
+@pytest.fixture
+def announced(monkeypatch):
+    """What other distributions announce; a list to fill."""
+    found = []
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: found if group == GROUP else [])
+    monkeypatch.setitem(__import__("sys").modules, __name__, types.ModuleType(__name__))
+    module = __import__("sys").modules[__name__]
+    module.binder, module.OURS, module.App = binder, OURS, App
+    return found
+
+
+def entry(name, attribute, group=GROUP):
+    return importlib.metadata.EntryPoint(name, f"{__name__}:{attribute}", group)
+
+
+@pytest.mark.parametrize(
+    "app", [None, {}, Handlers(), collections.OrderedDict(), types.MappingProxyType({})], ids=repr
+)
+def test_handlers_and_dicts_are_for_the_built_in_adapter(app):
+    binding = bind(app, "redis://127.0.0.1:1/0", SETTINGS)
+    try:
+        assert type(binding).__module__.startswith("pytest_jobqueue.adapters.sidekiq")
+    finally:
+        binding.close()
+
+
+def test_every_adapter_in_the_table_can_be_loaded():
+    for adapter in ADAPTERS:
+        assert callable(registry._load(adapter.factory, adapter.name))
+
+
+def test_an_announced_adapter_is_chosen_by_the_type_or_a_base(announced):
+    announced.append(entry("ours", "OURS"))
+    app = Special()
+    assert bind(app, "redis://h/0", SETTINGS) == (app, "redis://h/0", SETTINGS)
+
+
+def test_an_announced_adapter_is_not_looked_for_where_one_of_ours_fits(monkeypatch):
+    monkeypatch.setattr(registry, "_installed", lambda: pytest.fail("looked"))
+    bind({}, "redis://127.0.0.1:1/0", SETTINGS).close()
+
+
+def test_an_application_that_nobody_knows_is_told_what_there_is(announced):
+    announced.append(entry("ours", "OURS"))
+    with pytest.raises(AdapterError) as caught:
+        bind(7, "redis://h/0", SETTINGS)
+    assert str(caught.value) == (
+        "no adapter is for an application of type builtins.int: 7. The adapters here are for "
+        f"pytest_jobqueue.handlers.Handlers, builtins.dict, {__name__}.App; give one of those as jobqueue_app, "
+        "or install an adapter that announces itself in the entry points 'pytest_jobqueue.adapters'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("attribute", "message"),
+    [
+        ("missing", "cannot be loaded: AttributeError: module {0!r} has no attribute 'missing'"),
+        ("binder", "is {1!r}; it must be a pytest_jobqueue.registry.Adapter"),
+    ],
+)
+def test_an_announcement_that_cannot_be_is_told_by_name(announced, attribute, message):
+    announced.append(entry("ours", attribute))
+    with pytest.raises(AdapterError) as caught:
+        bind(App(), "redis://h/0", SETTINGS)
+    assert str(caught.value) == (
+        f"the adapter 'ours' ({__name__}:{attribute}) " + message.format(__name__, binder)
+    )
+
+
+# The application's path
+
+
+@pytest.fixture
+def service(tmp_path, monkeypatch):
+    """A package with an application, on the import path for this test."""
+    name = f"service_{tmp_path.name.replace('-', '_')}"
+    package = tmp_path / name
+    package.mkdir()
+    (package / "__init__.py").write_text("handlers = {}\nclass Box:\n    handlers = handlers\n")
+    (package / "broken.py").write_text("import json, no_such_library\n")
+    (package / "wrong.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return name
+
+
+def refusal(path):
+    with pytest.raises(UsageError) as caught:
+        load_app(path)
+    return str(caught.value)
+
+
+def test_an_application_is_imported(service):
+    app = load_app(f"{service}:handlers")
+    assert app == {}
+    assert load_app(f"{service}:Box.handlers") is app
+
+
+@pytest.mark.parametrize("path", ["handlers", "", ":", "service:", ":handlers", "service.handlers"])
+def test_a_path_of_another_shape_is_refused(path):
+    assert refusal(path) == (
+        f"jobqueue_app is {path!r}; write it as module:attribute, e.g. my_service.jobs:handlers"
+    )
+
+
+def test_a_name_that_is_missing_is_told_with_the_nearest(service):
+    assert refusal(f"{service}:handler") == (
+        f"jobqueue_app is '{service}:handler', but {service} has no 'handler'; did you mean "
+        f"{service}:handlers?"
+    )
+    assert refusal(f"{service}:Box.handlesr") == (
+        f"jobqueue_app is '{service}:Box.handlesr', but {service}:Box has no 'handlesr'; did you mean "
+        f"{service}:Box.handlers?"
+    )
+    assert refusal(f"{service}:zzz") == f"jobqueue_app is '{service}:zzz', but {service} has no 'zzz'"
+
+
+def test_a_module_that_is_missing_is_told_from_one_that_fails(service):
+    hint = "; is its folder on the import path (pythonpath = …)?"
+    assert refusal("no_such_service.jobs:app") == (
+        "jobqueue_app is 'no_such_service.jobs:app', but no_such_service.jobs cannot be imported: "
+        f"ModuleNotFoundError: No module named 'no_such_service'{hint}"
+    )
+    assert refusal(f"{service}.jobs:app") == (
+        f"jobqueue_app is '{service}.jobs:app', but {service}.jobs cannot be imported: "
+        f"ModuleNotFoundError: No module named '{service}.jobs'{hint}"
+    )
+    assert refusal(f"{service}.broken:app") == (
+        f"jobqueue_app is '{service}.broken:app', but {service}.broken cannot be imported: "
+        "ModuleNotFoundError: No module named 'no_such_library'"
+    )
+    assert refusal(f"{service}.wrong:app") == (
+        f"jobqueue_app is '{service}.wrong:app', but {service}.wrong cannot be imported: "
+        "ZeroDivisionError: division by zero"
+    )
+
+
+# Settings
+
+
+def test_settings_are_checked():
+    settings = Settings(seed=3)
+    assert check_settings(settings) is settings
+    with pytest.raises(UsageError) as caught:
+        check_settings({"seed": 3})
+    text = str(caught.value)
+    assert text.startswith(
+        "the fixture jobqueue_settings returned {'seed': 3}; return pytest_jobqueue.Settings(…)"
+    )
+    assert all(name in text for name in Settings.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"queues": "mail"}, "queues is 'mail'; it is a sequence of names, such as ('mail',)"),
+        ({"queues": ()}, "queues is empty, so no job would ever run; leave it out for all queues"),
+        ({"on_error": "log"}, "on_error is 'log'; it can be 'raise' or 'record'"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(fields, message):
+    with pytest.raises(UsageError) as caught:
+        Settings(**fields)
+    assert str(caught.value) == message
