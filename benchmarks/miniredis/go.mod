@@ -4,14 +4,15 @@ go 1.23
 
 require (
 	github.com/alicebob/miniredis/v2 v2.40.0
-	pytest-jobqueue/goworker v0.0.0
+	github.com/digitalocean/go-workers2 v0.10.4
 )
 
 require (
-	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/bitly/go-simplejson v0.5.0 // indirect
+	github.com/cespare/xxhash/v2 v2.1.1 // indirect
 	github.com/dgryski/go-rendezvous v0.0.0-20200823014737-9f7001d12a5f // indirect
-	github.com/redis/go-redis/v9 v9.17.3 // indirect
+	github.com/go-redis/redis/v8 v8.4.4 // indirect
+	github.com/google/uuid v1.1.4 // indirect
 	github.com/yuin/gopher-lua v1.1.1 // indirect
+	go.opentelemetry.io/otel v0.15.0 // indirect
 )
-
-replace pytest-jobqueue/goworker => ../../tests/interop/goworker

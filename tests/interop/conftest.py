@@ -10,11 +10,12 @@ import json
 import os
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 import redis
-from support.programs import Program
+from support.programs import PATIENCE, Program
 from support.tools import need, without
 
 import pytest_jobqueue
@@ -104,7 +105,7 @@ def goworker(tmp_path_factory):
 
 
 class GoSide:
-    """The Go program on one server."""
+    """go-workers2 on one server: its producer, its manager and its API."""
 
     def __init__(self, program, start, server):
         self._program = program
@@ -129,6 +130,12 @@ class GoSide:
         program = self._run("work", flags)
         program.wait_for("ready")
         return program
+
+    def ask(self, worker, path):
+        """What the API of a worker that was started with `api=True` answers."""
+        address = worker.told("ready")[0]["api"]
+        with urllib.request.urlopen(f"{address}{path}", timeout=PATIENCE) as answer:
+            return json.load(answer)
 
 
 @pytest.fixture

@@ -1,8 +1,12 @@
-// Command goworker enqueues jobs and works them off in the wire format of go-workers2, driven by tests.
+// Command goworker enqueues jobs and works them off with go-workers2, driven by tests.
 //
 // It tells what it does as JSON, one line an event, so that a test waits for events and never for time. It ends
 // when it is told to (SIGTERM, --exit-after) and when its standard input closes, that is, with the test.
-// See package standin for what it is not.
+//
+// What is the library's own is left to it: its producer, its manager with the default middleware, its scheduler,
+// its signal handler and the handlers of its API server. Two habits of v0.10.4 show here. Run returns only when
+// the scheduler has slept out its poll interval, so the interval is short. And a job that the fetcher takes while
+// the manager stops is not run; it stays in the list of jobs in progress.
 package main
 
 import (
@@ -12,13 +16,20 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log"
+	"math"
+	"net"
+	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
-	"pytest-jobqueue/goworker/standin"
+	workers "github.com/digitalocean/go-workers2"
+	"github.com/go-redis/redis/v8"
 )
 
 type fields map[string]any
@@ -37,57 +48,182 @@ func say(event string, more fields) {
 	}
 }
 
-func about(job *standin.Job) fields {
-	return fields{"jid": job.ID(), "class": job.Class(), "args": job.Args(), "queue": job.Queue}
+// listener hears what the library logs: all of it goes to standard error, and its errors are events as well.
+type listener struct{}
+
+func (listener) Write(line []byte) (int, error) {
+	if text, found := strings.CutPrefix(string(line), "ERR:"); found {
+		say("error", fields{"text": strings.TrimSpace(text)})
+	}
+	return os.Stderr.Write(line)
 }
+
+var logger = log.New(listener{}, "", 0)
 
 type place struct {
 	address, namespace, queue string
-	db, protocol              int
+	db                        int
 }
 
 func placed(flags *flag.FlagSet) *place {
 	p := &place{}
 	flags.StringVar(&p.address, "redis", "127.0.0.1:6379", "host:port of the server")
 	flags.IntVar(&p.db, "db", 0, "database")
-	flags.IntVar(&p.protocol, "protocol", 3, "2 for RESP2, 3 for RESP3")
 	flags.StringVar(&p.namespace, "namespace", "", "what stands before every key, without the colon")
 	flags.StringVar(&p.queue, "queue", "default", "name of the queue")
 	return p
 }
 
-func (p *place) open(connections int) *standin.Queue {
-	return standin.Open(p.address, p.db, p.protocol, connections, p.namespace)
+func (p *place) options(process string, connections int) workers.Options {
+	return workers.Options{
+		ServerAddr: p.address, Database: p.db, Namespace: p.namespace,
+		ProcessID: process, PoolSize: connections, Logger: logger,
+	}
+}
+
+func moment(seconds float64) time.Time {
+	whole, part := math.Modf(seconds)
+	return time.Unix(int64(whole), int64(part*float64(time.Second)))
 }
 
 func enqueue(words []string) error {
 	flags := flag.NewFlagSet("enqueue", flag.ExitOnError)
 	where := placed(flags)
 	class := flags.String("class", "Add", "class of the job")
-	args := flags.String("args", "[]", "its arguments, as JSON")
+	text := flags.String("args", "[]", "its arguments, as JSON; null for none")
 	retry := flags.Bool("retry", false, "run it again if it fails")
 	limit := flags.Int("retry-max", 0, "how often; zero for the default")
 	in := flags.Float64("in", 0, "seconds until it is due")
 	at := flags.Float64("at", 0, "when it is due, in seconds since the epoch")
-	count := flags.Int("count", 1, "how many of it")
 	_ = flags.Parse(words)
-	if !json.Valid([]byte(*args)) {
-		return fmt.Errorf("--args is no JSON: %s", *args)
+	if !json.Valid([]byte(*text)) {
+		return fmt.Errorf("--args is no JSON: %s", *text)
 	}
-	if *in != 0 {
-		*at = float64(time.Now().UnixNano())/float64(time.Second) + *in
+	var args any
+	if *text != "null" {
+		args = json.RawMessage(*text)
 	}
-	queue := where.open(2)
-	defer queue.Client.Close()
-	for range *count {
-		options := standin.Options{Retry: *retry, RetryMax: *limit, At: *at}
-		jid, err := queue.Enqueue(context.Background(), where.queue, *class, json.RawMessage(*args), options)
-		if err != nil {
-			return err
-		}
+	producer, err := workers.NewProducer(where.options("producer", 1))
+	if err != nil {
+		return err
+	}
+	var jid string
+	switch {
+	case *retry:
+		options := workers.EnqueueOptions{Retry: *retry, RetryMax: *limit, At: *at}
+		jid, err = producer.EnqueueWithOptions(where.queue, *class, args, options)
+	case *at != 0:
+		jid, err = producer.EnqueueAt(where.queue, *class, moment(*at), args)
+	case *in != 0:
+		jid, err = producer.EnqueueIn(where.queue, *class, *in, args)
+	default:
+		jid, err = producer.Enqueue(where.queue, *class, args)
+	}
+	if err == nil {
 		say("enqueued", fields{"jid": jid, "class": *class, "queue": where.queue})
 	}
+	return err
+}
+
+func about(job *workers.Msg) fields {
+	return fields{"jid": job.Jid(), "class": job.Class(), "args": json.RawMessage(job.Args().ToJson())}
+}
+
+// deeds says what becomes of the jobs that are run.
+type deeds struct {
+	hang, fail string
+	limit      int64
+	stop       func()
+	ended      atomic.Int64
+	failures   sync.Map // by job
+}
+
+// run is what the jobs do.
+func (d *deeds) run(job *workers.Msg) error {
+	say("started", about(job))
+	switch class := job.Class(); {
+	case class == "": // a payload without one; an empty flag does not mean it
+	case class == d.hang:
+		<-make(chan struct{})
+	case class == d.fail:
+		err := errors.New("boom from Go")
+		d.failures.Store(job, err)
+		return err
+	}
 	return nil
+}
+
+// tell stands outside the library's own middleware, of which the one for retries hides a failure from it when the
+// job will run again. The job is not acknowledged yet. A manager that is stopped from here does so before it ends.
+func (d *deeds) tell(_ string, _ *workers.Manager, next workers.JobFunc) workers.JobFunc {
+	return func(job *workers.Msg) error {
+		final := next(job)
+		told := about(job)
+		if failure, failed := d.failures.LoadAndDelete(job); failed {
+			told["error"], told["again"] = failure.(error).Error(), final == nil
+			say("failed", told)
+		} else {
+			say("done", told)
+		}
+		if d.ended.Add(1) == d.limit {
+			d.stop()
+		}
+		return final
+	}
+}
+
+func exhausted(_ string, job *workers.Msg, _ error) { say("exhausted", about(job)) }
+
+// fetching calls back at the first fetch: what a manager was left with is then handed out, and it can be stopped.
+// (Told to stop before its workers run, v0.10.4 never stops.)
+type fetching struct {
+	once sync.Once
+	call func()
+}
+
+func (f *fetching) BeforeProcess(ctx context.Context, command redis.Cmder) (context.Context, error) {
+	if command.Name() == "brpoplpush" {
+		f.once.Do(f.call)
+	}
+	return ctx, nil
+}
+
+func (*fetching) AfterProcess(context.Context, redis.Cmder) error { return nil }
+
+func (*fetching) BeforeProcessPipeline(ctx context.Context, _ []redis.Cmder) (context.Context, error) {
+	return ctx, nil
+}
+
+func (*fetching) AfterProcessPipeline(context.Context, []redis.Cmder) error { return nil }
+
+// insist repeats a SIGTERM that came before the manager listened for it.
+func insist(draining <-chan struct{}) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	go func() {
+		<-signals
+		for {
+			select {
+			case <-draining:
+				return
+			case <-time.After(50 * time.Millisecond):
+				_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+			}
+		}
+	}()
+}
+
+// serveAPI answers as the library's API server does, on a free port of the loopback alone.
+func serveAPI() (string, error) {
+	workers.ConfigureAPIServer(workers.APIOptions{Logger: logger})
+	mux := http.NewServeMux()
+	workers.RegisterAPIEndpoints(mux)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	go func() { _ = http.Serve(listener, mux) }()
+	return "http://" + listener.Addr().String(), nil
 }
 
 func work(words []string) error {
@@ -95,70 +231,43 @@ func work(words []string) error {
 	where := placed(flags)
 	process := flags.String("process-id", "1", "whose in-progress list is used")
 	concurrency := flags.Int("concurrency", 1, "jobs at a time")
-	poll := flags.Float64("poll-interval", 0, "seconds between two looks at due jobs; zero for none")
-	limit := flags.Int("exit-after", 0, "jobs to run before ending; zero for no limit")
+	poll := flags.Float64("poll-interval", 0.05, "seconds between two looks at due jobs; also how long stopping takes")
+	limit := flags.Int64("exit-after", 0, "jobs to run before ending; zero for no limit")
 	hang := flags.String("hang-on", "", "class whose jobs never end")
 	fail := flags.String("fail", "", "class whose jobs fail")
+	api := flags.Bool("api", false, "serve the library's API; its address is told")
 	_ = flags.Parse(words)
 
-	stop := make(chan struct{})
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	go func() {
-		<-signals
-		close(stop)
-	}()
+	options := where.options(*process, *concurrency+4)
+	options.PollInterval = time.Duration(*poll * float64(time.Second))
+	manager, err := workers.NewManager(options)
+	if err != nil {
+		return err
+	}
+	ready := fields{"pid": os.Getpid()}
+	if *api {
+		if ready["api"], err = serveAPI(); err != nil {
+			return err
+		}
+	}
+	draining := make(chan struct{})
+	insist(draining)
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(4) // the test is gone
 	}()
-
-	queue := where.open(*concurrency + 4)
-	defer queue.Client.Close()
-	worker := standin.Worker{
-		Queue: queue, Name: where.queue, Process: *process, Concurrency: *concurrency,
-		Poll: time.Duration(*poll * float64(time.Second)), Limit: *limit,
-		Handle: func(job *standin.Job) error {
-			say("started", about(job))
-			switch job.Class() {
-			case *hang:
-				<-stop
-				return errors.New("stopped while it hung")
-			case *fail:
-				return errors.New("boom from Go")
-			}
-			return nil
-		},
-		Ended: func(job *standin.Job, failure error, again bool) {
-			told := about(job)
-			if failure == nil {
-				say("done", told)
-				return
-			}
-			told["error"], told["again"] = failure.Error(), again
-			say("failed", told)
-		},
-		Failed: func(err error) {
-			var poison *standin.PoisonError
-			if errors.As(err, &poison) {
-				say("poison", fields{"raw": poison.Raw})
-				return
-			}
-			say("error", fields{"error": err.Error()})
-		},
-	}
-	if err := queue.Client.Ping(context.Background()).Err(); err != nil {
-		return err
-	}
-	say("ready", fields{"pid": os.Getpid(), "process_id": *process, "queue": where.queue})
-	if err := worker.Run(context.Background(), stop); err != nil {
-		return err
-	}
+	manager.AddDuringDrainHooks(func() { close(draining) })
+	manager.SetRetriesExhaustedHandlers(exhausted)
+	manager.GetRedisClient().AddHook(&fetching{call: func() { say("ready", ready) }})
+	does := &deeds{hang: *hang, fail: *fail, limit: *limit, stop: manager.Stop}
+	manager.AddWorker(where.queue, *concurrency, does.run, workers.DefaultMiddlewares().Prepend(does.tell)...)
+	manager.Run()
 	say("stopped", nil)
 	return nil
 }
 
 func main() {
+	workers.Logger = logger
 	commands := map[string]func([]string) error{"enqueue": enqueue, "work": work}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprintln(os.Stderr, "usage: goworker enqueue|work [flags]; goworker work -h lists the flags")
