@@ -7,6 +7,7 @@ good wherever a registry is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from pytest_jobqueue.errors import UsageError
@@ -34,13 +35,15 @@ class Handlers:
     def mail(job): ...
     ```
 
-    A handler registered by name is called with the job's arguments; one registered for a queue is called with
-    the whole `Job`, since it needs the class to tell what it got. A name wins over a queue.
+    A handler registered by name is called with the job's arguments, with `bind=True` after the `Job` itself;
+    one registered for a queue is called with the `Job`, since it needs the class to tell what it got. A name
+    wins over a queue.
     """
 
     def __init__(self, by_name: Mapping[str, Handler] | None = None) -> None:
         self._by_name: dict[str, Handler] = {}
         self._by_queue: dict[str, Handler] = {}
+        self._bound: set[str] = set()
         self._middleware: list[Middleware] = []
         for name, handler in (by_name or {}).items():
             self._add(self._by_name, "name", name, handler)
@@ -48,9 +51,13 @@ class Handlers:
     @overload
     def register(self, name: H) -> H: ...
     @overload
-    def register(self, name: str | None = None) -> Callable[[H], H]: ...
-    def register(self, name: H | str | None = None) -> H | Callable[[H], H]:
+    def register(self, name: str | None = None, *, bind: bool = False) -> Callable[[H], H]: ...
+    def register(self, name: H | str | None = None, *, bind: bool = False) -> H | Callable[[H], H]:
         """Register the decorated function for jobs of `name` (its own name by default).
+
+        Args:
+            name: The job's name; for Sidekiq and go-workers2 its class.
+            bind: Call it with the `Job` before the arguments, for its id and what else there is.
 
         Raises:
             UsageError: The name is taken by another function, or what is decorated cannot be called.
@@ -62,6 +69,8 @@ class Handlers:
             if not key:
                 raise UsageError(f"{handler!r} has no name of its own; give it one: register('Name')(…)")
             self._add(self._by_name, "name", key, handler)
+            if bind:
+                self._bound.add(key)
             return handler
 
         return decorate if name is None or isinstance(name, str) else decorate(name)
@@ -125,6 +134,16 @@ class Handlers:
     def for_queue(self, queue: str) -> Handler | None:
         """The function that takes every job on `queue`."""
         return self._by_queue.get(queue)
+
+    def call(self, job: Job) -> Callable[[], Any] | None:
+        """What runs `job`, ready to be called; None when there is no handler for it."""
+        handler = self._by_name.get(job.name)
+        if handler is not None:
+            return (
+                partial(handler, job, *job.args) if job.name in self._bound else partial(handler, *job.args)
+            )
+        handler = self._by_queue.get(job.queue)
+        return None if handler is None else partial(handler, job)
 
     @property
     def names(self) -> tuple[str, ...]:

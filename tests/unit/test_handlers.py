@@ -8,6 +8,7 @@ import pytest
 
 from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.handlers import Handlers
+from pytest_jobqueue.job import Job
 
 
 def add(a, b):
@@ -27,6 +28,20 @@ def test_functions_are_found_by_name():
     assert handlers.for_name("Mul") is handlers.for_name("other") is other
     assert handlers.for_name("Sub") is None
     assert handlers.names == ("Add", "Mul", "add", "other")
+
+
+def test_a_bound_handler_is_called_with_the_job_before_its_arguments():
+    handlers = Handlers()
+    seen = []
+
+    @handlers.register("Hello", bind=True)
+    def hello(job, name):
+        seen.append((job.id, name))
+
+    job = Job("jid-1", "Hello", ("Bob",))
+    handlers.call(job)()
+    assert seen == [("jid-1", "Bob")]
+    assert handlers.call(Job("jid-2", "Other")) is None
 
 
 def test_a_function_can_take_a_whole_queue():

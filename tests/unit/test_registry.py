@@ -51,7 +51,9 @@ def entry(name, attribute, group=GROUP):
 
 
 @pytest.mark.parametrize(
-    "app", [None, {}, Handlers(), collections.OrderedDict(), types.MappingProxyType({})], ids=repr
+    "app",
+    [None, {}, Handlers(), collections.OrderedDict(), types.MappingProxyType({})],
+    ids=lambda app: type(app).__name__,
 )
 def test_handlers_and_dicts_are_for_the_built_in_adapter(app):
     binding = bind(app, "redis://127.0.0.1:1/0", SETTINGS)

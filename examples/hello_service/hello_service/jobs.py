@@ -9,8 +9,7 @@ from pytest_jobqueue import Handlers, Job
 handlers = Handlers()
 
 
-@handlers.queue("hello")
-def hello(job: Job) -> None:
-    """Leave a greeting for the one who is named in the first argument."""
-    (key,) = job.args
+@handlers.register("Hello", bind=True)
+def hello(job: Job, key: str) -> None:
+    """Leave a greeting for the one who is named by the key."""
     Greetings(settings.redis()).leave(key, f"hello from job {job.id}")

@@ -66,22 +66,23 @@ class Runner:
 
     def _call_for(self, job: Job) -> Callable[[], Any]:
         handlers = self._handlers
-        if not isinstance(handlers, Handlers):
-            handler = handlers.get(job.name)
-        else:
-            handler = handlers.for_name(job.name)
-            if handler is None and (for_queue := handlers.for_queue(job.queue)) is not None:
-                return partial(for_queue, job)
+        if isinstance(handlers, Handlers):
+            return handlers.call(job) or partial(self._unknown, job)
+        handler = handlers.get(job.name)
         return partial(self._unknown, job) if handler is None else partial(handler, *job.args)
 
     def _unknown(self, job: Job) -> Any:
         names = (
             self._handlers.names if isinstance(self._handlers, Handlers) else tuple(sorted(self._handlers))
         )
-        known = ", ".join(names) or "none"
-        raise UnknownJobError(
-            f"there is no handler for class {job.name!r} (job {job.id} on queue {job.queue!r}); "
+        known = ", ".join(names)
+        remedy = (
             f"registered: {known}{did_you_mean(job.name, names)}"
+            if known
+            else ("none is registered: override the fixture jobqueue_app, or set the option jobqueue_app")
+        )
+        raise UnknownJobError(
+            f"there is no handler for class {job.name!r} (job {job.id} on queue {job.queue!r}); {remedy}"
         )
 
 

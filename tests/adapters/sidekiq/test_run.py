@@ -157,7 +157,9 @@ def test_a_missing_handler_is_a_failure_that_says_what_there_is(bind, make):
 def test_a_missing_handler_where_there_is_none(bind):
     binding = bind({})
     binding.enqueue(Call("Add"))
-    assert str(binding.run_next().exception).endswith("registered: none")
+    assert str(binding.run_next().exception).endswith(
+        "none is registered: override the fixture jobqueue_app, or set the option jobqueue_app"
+    )
 
 
 def test_an_async_handler_is_refused_and_leaves_no_warning(bind):
