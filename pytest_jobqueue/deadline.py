@@ -39,10 +39,15 @@ class Deadline:
 
     Args:
         seconds: How long the block may take.
+
+    Attributes:
+        seconds: As given.
+        stopped: Whether what follows is no longer measured.
     """
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
+        self.stopped = False
         self._ends = 0.0
         self._handler: Any = None
         self._theirs_at: float | None = None
@@ -54,8 +59,21 @@ class Deadline:
         """Whether the time is up."""
         return time.monotonic() >= self._ends
 
+    @property
+    def left(self) -> float:
+        """How many seconds are left; none or less when the time is up."""
+        return self._ends - time.monotonic()
+
+    def start(self) -> None:
+        """Count from now, without an alarm: for whoever looks at `left`."""
+        self._ends = time.monotonic() + self.seconds
+
+    def stop(self) -> None:
+        """What follows is not measured: to say what was there when the time was up."""
+        self.stopped = True
+
     def __enter__(self) -> Self:
-        self._ends = time.monotonic() + self._seconds
+        self.start()
         self._alarm = _can_ring()
         if self._alarm:
             remaining, self._interval = signal.setitimer(signal.ITIMER_REAL, 0)

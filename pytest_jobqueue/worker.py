@@ -7,10 +7,13 @@ the test fails where the job did.
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, overload
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, overload
 
 from pytest_jobqueue.deadline import Deadline, DeadlineExceeded
 from pytest_jobqueue.errors import DrainLimitError, DrainTimeoutError, UsageError
@@ -20,6 +23,11 @@ from pytest_jobqueue.journal import Journal, Note, Ran
 if TYPE_CHECKING:
     from pytest_jobqueue.adapters import Binding
     from pytest_jobqueue.settings import OnError, Settings
+
+T = TypeVar("T")
+# A question to the binding: the method's name, and its arguments.
+Question: TypeAlias = tuple[str, tuple[Any, ...], Mapping[str, Any]]
+Steps: TypeAlias = Generator[Question, Any, T]
 
 _LISTED = 5  # jobs named in a message
 
@@ -67,6 +75,12 @@ class Drained(Sequence[Outcome]):
         return [outcome.result for outcome in self.ok]
 
 
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    limit: int
+    deadline: Deadline
+
+
 class Worker:
     """Runs jobs in the calling thread.
 
@@ -95,11 +109,7 @@ class Worker:
                 (KeyboardInterrupt, `pytest.fail`) is raised whatever `on_error` says.
         """
         __tracebackhide__ = True
-        policy = self._policy(on_error)
-        outcome = self._take(queue)
-        if outcome is not None:
-            self._judge(outcome, policy)
-        return outcome
+        return self._drive(self._one(queue, on_error))
 
     def drain(
         self,
@@ -122,7 +132,8 @@ class Worker:
             DrainTimeoutError: The time was up; the message names the job that was running.
         """
         __tracebackhide__ = True
-        return self._run(None, queue, limit, timeout, on_error)
+        bounds = self._bounds(limit, timeout)
+        return self._drive_in_time(self._many(None, queue, bounds, on_error), bounds)
 
     def run_until(
         self,
@@ -140,7 +151,8 @@ class Worker:
             DrainLimitError: It was not true after `limit` jobs, and more are ready.
         """
         __tracebackhide__ = True
-        return self._run(predicate, queue, limit, timeout, on_error)
+        bounds = self._bounds(limit, timeout)
+        return self._drive_in_time(self._many(predicate, queue, bounds, on_error), bounds)
 
     def tick(self) -> int:
         """Let the library's scheduler look once: due jobs become ready. Returns how many."""
@@ -148,14 +160,76 @@ class Worker:
 
     def abandon_next(self, queue: str | None = None) -> Job | None:
         """Take the next job and die with it: it stays where the library's worker would leave it."""
-        job = self._binding.abandon_next(queue)
+        return self._drive(self._abandon(queue))
+
+    def recover(self) -> int:
+        """Let the library's own maintenance look for abandoned jobs. Returns how many became ready."""
+        return self._drive(self._recover())
+
+    # The same inside a running event loop.
+
+    async def arun_next(self, queue: str | None = None, *, on_error: OnError | None = None) -> Outcome | None:
+        """`run_next` inside a running event loop."""
+        __tracebackhide__ = True
+        return await self._adrive(self._one(queue, on_error))
+
+    async def adrain(
+        self,
+        queue: str | None = None,
+        *,
+        limit: int | None = None,
+        timeout: float | None = None,
+        on_error: OnError | None = None,
+    ) -> Drained:
+        """`drain` inside a running event loop; jobs of an asynchronous library run in that loop."""
+        __tracebackhide__ = True
+        bounds = self._bounds(limit, timeout)
+        return await self._adrive_in_time(self._many(None, queue, bounds, on_error), bounds)
+
+    async def arun_until(
+        self,
+        predicate: Callable[[], object],
+        queue: str | None = None,
+        *,
+        limit: int | None = None,
+        timeout: float | None = None,
+        on_error: OnError | None = None,
+    ) -> Drained:
+        """`run_until` inside a running event loop; `predicate` is an ordinary function."""
+        __tracebackhide__ = True
+        bounds = self._bounds(limit, timeout)
+        return await self._adrive_in_time(self._many(predicate, queue, bounds, on_error), bounds)
+
+    async def atick(self) -> int:
+        """`tick` inside a running event loop."""
+        return await self._adrive(_ask("tick"))
+
+    async def aabandon_next(self, queue: str | None = None) -> Job | None:
+        """`abandon_next` inside a running event loop."""
+        return await self._adrive(self._abandon(queue))
+
+    async def arecover(self) -> int:
+        """`recover` inside a running event loop."""
+        return await self._adrive(self._recover())
+
+    # What is decided, once for both: generators that ask the binding by yielding, and are told the answer.
+
+    def _one(self, queue: str | None, on_error: OnError | None) -> Steps[Outcome | None]:
+        __tracebackhide__ = True
+        policy = self._policy(on_error)
+        outcome = yield from self._take(queue)
+        if outcome is not None:
+            self._judge(outcome, policy)
+        return outcome
+
+    def _abandon(self, queue: str | None) -> Steps[Job | None]:
+        job: Job | None = yield "abandon_next", (queue,), {}
         if job is not None:
             self._journal.append(Note(f"abandoned {job}"))
         return job
 
-    def recover(self) -> int:
-        """Let the library's own maintenance look for abandoned jobs. Returns how many became ready."""
-        count = self._binding.recover()
+    def _recover(self) -> Steps[int]:
+        count: int = yield "recover", (), {}
         self._journal.append(Note(f"recovered {count} abandoned jobs"))
         return count
 
@@ -165,55 +239,55 @@ class Worker:
             raise UsageError(f"on_error is {policy!r}; it can be 'raise' or 'record'")
         return policy
 
-    def _take(self, queue: str | None, *, more: bool = False) -> Outcome | None:
-        outcome = self._binding.run_next(queue, more=more)
-        if outcome is None and self._binding.tick():
-            outcome = self._binding.run_next(queue)
+    def _bounds(self, limit: int | None, timeout: float | None) -> _Bounds:
+        settings = self._settings
+        return _Bounds(
+            settings.drain_limit if limit is None else limit,
+            Deadline(settings.drain_timeout if timeout is None else timeout),
+        )
+
+    def _take(self, queue: str | None, *, more: bool = False) -> Steps[Outcome | None]:
+        outcome: Outcome | None = yield "run_next", (queue,), {"more": more}
+        if outcome is None:
+            ticked = yield "tick", (), {}
+            if ticked:
+                outcome = yield "run_next", (queue,), {}
         if outcome is not None:
             self._journal.append(Ran(outcome))
         return outcome
 
-    def _run(
+    def _many(
         self,
         predicate: Callable[[], object] | None,
         queue: str | None,
-        limit: int | None,
-        timeout: float | None,
+        bounds: _Bounds,
         on_error: OnError | None,
-    ) -> Drained:
+    ) -> Steps[Drained]:
         __tracebackhide__ = True
         policy = self._policy(on_error)
-        limit = self._settings.drain_limit if limit is None else limit
-        seconds = self._settings.drain_timeout if timeout is None else timeout
         outcomes: list[Outcome] = []
-        deadline = Deadline(seconds)
+        limit, deadline = bounds.limit, bounds.deadline
         try:
-            with deadline:
-                while not (predicate is not None and predicate()):
-                    more = predicate is None and len(outcomes) + 1 < limit
-                    outcome = self._take(queue, more=more) if len(outcomes) < limit else None
-                    if outcome is None:
-                        if len(outcomes) >= limit and self._ready(queue):
-                            self._over_limit(queue, outcomes)
-                        if predicate is not None:
-                            self._nothing_ready(queue, outcomes)
-                        break
-                    outcomes.append(outcome)
-                    if _is_of(deadline, outcome.exception):
-                        self._out_of_time(seconds, outcome.job, outcomes)
-                    self._judge(outcome, policy)
-                    if deadline.expired:
-                        self._out_of_time(seconds, None, outcomes)
+            while not (predicate is not None and predicate()):
+                more = predicate is None and len(outcomes) + 1 < limit
+                outcome = (yield from self._take(queue, more=more)) if len(outcomes) < limit else None
+                if outcome is None:
+                    if len(outcomes) >= limit and (yield from _ready(queue)):
+                        yield from self._over_limit(queue, outcomes)
+                    if predicate is not None:
+                        yield from self._nothing_ready(queue, outcomes)
+                    break
+                outcomes.append(outcome)
+                if _is_of(deadline, outcome.exception):
+                    yield from self._out_of_time(deadline, outcome.job, outcomes)
+                self._judge(outcome, policy)
+                if deadline.expired:
+                    yield from self._out_of_time(deadline, None, outcomes)
         except DeadlineExceeded as error:
             if not _is_of(deadline, error):
                 raise
-            self._out_of_time(seconds, None, outcomes)
+            yield from self._out_of_time(deadline, None, outcomes)
         return Drained(outcomes)
-
-    def _ready(self, queue: str | None) -> Sequence[Job]:
-        """What a further step would run."""
-        pending = self._binding.pending
-        return pending(queue) or (pending(queue) if self._binding.tick() else ())
 
     def _judge(self, outcome: Outcome, policy: OnError) -> None:
         __tracebackhide__ = True
@@ -225,9 +299,9 @@ class Worker:
             error.add_note(where + (f", {outcome.reason}" if outcome.reason else ""))
         raise error
 
-    def _over_limit(self, queue: str | None, outcomes: Sequence[Outcome]) -> NoReturn:
+    def _over_limit(self, queue: str | None, outcomes: Sequence[Outcome]) -> Steps[NoReturn]:
         __tracebackhide__ = True
-        ready = self._binding.pending(queue)
+        ready = yield "pending", (queue,), {}
         names = Counter(outcome.job.name for outcome in outcomes).most_common(1)
         ran = "".join(f"; most often ran {name!r} ({_times(count)})" for name, count in names)
         raise DrainLimitError(
@@ -235,38 +309,125 @@ class Worker:
             f"{ran}. If no job enqueues itself, give limit=… more."
         )
 
-    def _nothing_ready(self, queue: str | None, outcomes: Sequence[Outcome]) -> NoReturn:
+    def _nothing_ready(self, queue: str | None, outcomes: Sequence[Outcome]) -> Steps[NoReturn]:
         __tracebackhide__ = True
+        queues = [queue] if queue is not None else (yield "queues", (), {})
+        where = ", ".join(map(repr, queues)) or "any queue"
+        standing = yield from _standing()
         raise DrainTimeoutError(
-            f"run_until: after {_jobs(len(outcomes))} nothing is ready on {self._where(queue)} and the "
-            f"predicate is still false. {self._standing()}"
+            f"run_until: after {_jobs(len(outcomes))} nothing is ready on {where} and the "
+            f"predicate is still false. {standing}"
         )
 
-    def _out_of_time(self, seconds: float, job: Job | None, outcomes: Sequence[Outcome]) -> NoReturn:
+    def _out_of_time(
+        self, deadline: Deadline, job: Job | None, outcomes: Sequence[Outcome]
+    ) -> Steps[NoReturn]:
         __tracebackhide__ = True
+        deadline.stop()
         at = f"while {job} was running" if job is not None else f"after {_jobs(len(outcomes))}"
         last = f"; the last one was {outcomes[-1].job}" if outcomes and job is None else ""
+        standing = yield from _standing()
         raise DrainTimeoutError(
-            f"the time for this drain ({seconds:g} s) was up {at}{last}. {self._standing()} "
+            f"the time for this drain ({deadline.seconds:g} s) was up {at}{last}. {standing} "
             "If the jobs really take that long, give timeout=… more."
         ) from None
 
-    def _where(self, queue: str | None) -> str:
-        names = [queue] if queue is not None else list(self._binding.queues())
-        return ", ".join(map(repr, names)) or "any queue"
+    # Who answers: the binding here and now, or its twin in the running loop.
 
-    def _standing(self) -> str:
-        """What is on the server, for a message."""
-        binding = self._binding
-        kinds = (
-            ("ready", binding.pending()),
-            ("scheduled", binding.scheduled()),
-            ("retrying", binding.retrying()),
-            ("running", binding.running()),
-            ("waiting", binding.waiting()),
-        )
-        found = [f"{len(jobs)} {kind}: {_listed(jobs)}" for kind, jobs in kinds if jobs]
-        return f"On the server: {'; '.join(found)}." if found else "No job is on the server."
+    def _drive(self, steps: Steps[T], first: BaseException | None = None) -> T:
+        __tracebackhide__ = True
+        try:
+            name, args, kwargs = next(steps) if first is None else steps.throw(first)
+            while True:
+                try:
+                    answer = getattr(self._binding, name)(*args, **kwargs)
+                except BaseException as error:  # noqa: BLE001, PERF203 - whoever asked decides
+                    name, args, kwargs = steps.throw(error)
+                else:
+                    name, args, kwargs = steps.send(answer)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+    def _drive_in_time(self, steps: Steps[T], bounds: _Bounds) -> T:
+        __tracebackhide__ = True
+        with bounds.deadline:
+            try:
+                return self._drive(steps)
+            except DeadlineExceeded as error:
+                if inspect.getgeneratorstate(steps) == inspect.GEN_CLOSED:
+                    raise
+                # It struck between a question and its answer, outside of the generator that is to know.
+                return self._drive(steps, error)
+
+    async def _adrive(self, steps: Steps[T], deadline: Deadline | None = None) -> T:
+        __tracebackhide__ = True
+        twin = getattr(self._binding, "twin", None)
+        try:
+            name, args, kwargs = next(steps)
+            while True:
+                try:
+                    if twin is None:
+                        answer = getattr(self._binding, name)(*args, **kwargs)
+                    else:
+                        answer = await _in_time(getattr(twin, name)(*args, **kwargs), deadline)
+                except BaseException as error:  # noqa: BLE001, PERF203 - whoever asked decides
+                    name, args, kwargs = steps.throw(error)
+                else:
+                    name, args, kwargs = steps.send(answer)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+    async def _adrive_in_time(self, steps: Steps[T], bounds: _Bounds) -> T:
+        __tracebackhide__ = True
+        if getattr(self._binding, "twin", None) is None:
+            return self._drive_in_time(steps, bounds)
+        bounds.deadline.start()
+        return await self._adrive(steps, bounds.deadline)
+
+
+async def _in_time(answer: Awaitable[T], deadline: Deadline | None) -> T:
+    """What is awaited, or `DeadlineExceeded` when that takes longer; an alarm must not ring in a loop."""
+    if deadline is None or deadline.stopped:
+        return await answer
+    try:
+        return await asyncio.wait_for(answer, deadline.left)
+    except asyncio.TimeoutError:
+        if not deadline.expired:
+            raise
+        raise DeadlineExceeded(deadline) from None
+
+
+def _ask(name: str) -> Steps[Any]:
+    return (yield name, (), {})
+
+
+def _ready(queue: str | None) -> Steps[Sequence[Job]]:
+    """What a further step would run."""
+    ready: Sequence[Job] = yield "pending", (queue,), {}
+    if not ready and (yield "tick", (), {}):
+        ready = yield "pending", (queue,), {}
+    return ready
+
+
+def _standing() -> Steps[str]:
+    """What is on the server, for a message."""
+    found = []
+    for kind, question in _KINDS:
+        jobs = yield question, (), {}
+        if jobs:
+            found.append(f"{len(jobs)} {kind}: {_listed(jobs)}")
+    return f"On the server: {'; '.join(found)}." if found else "No job is on the server."
+
+
+_KINDS = (
+    ("ready", "pending"),
+    ("scheduled", "scheduled"),
+    ("retrying", "retrying"),
+    ("running", "running"),
+    ("waiting", "waiting"),
+)
 
 
 def _is_of(deadline: Deadline, error: BaseException | None) -> bool:
