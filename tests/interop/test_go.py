@@ -333,16 +333,40 @@ def test_a_number_of_retries_is_none_to_both(go, binding, truth):
 # What is no job
 
 
-def test_poison_stays_in_progress_in_both(go, binding, truth):
-    truth.lpush("queue:q", "{no job")
+@pytest.mark.parametrize("poison", ["{no job", "", '{"class":"Add","args":[NaN]}', "\ufeff{}"])
+def test_poison_stays_in_progress_in_both(go, binding, truth, poison):
+    truth.lpush("queue:q", poison)
     worker = go.work(queue="q", process_id="go")
-    assert "Couldn't create message from {no job" in worker.wait_for("error")["text"]
+    assert f"Couldn't create message from {poison}" in worker.wait_for("error")["text"]
     worker.stop()
     assert worker.told("started") == []
-    truth.lpush("queue:q", "{no job")
+    truth.lpush("queue:q", poison)
     assert binding({}, queues=["q"], process_id="python").run_next().status == "dropped"
     for process in ("go", "python"):
-        assert truth.lrange(f"queue:q:{process}:inprogress", 0, -1) == ["{no job"]
+        assert truth.lrange(f"queue:q:{process}:inprogress", 0, -1) == [poison]
+
+
+# go-workers2 runs any JSON value, overlooks what comes after it, and mends what is not UTF-8. Python reports
+# all of them, and leaves them where a worker leaves poison.
+@pytest.mark.parametrize(
+    ("raw", "seen"),
+    [
+        ("5", ("", [])),
+        ("[1]", ("", [])),
+        ('{"class":"Add","args":[1]} more', ("Add", [1])),
+        (b'{"class":"Add","args":["\xff"]}', ("Add", ["\ufffd"])),
+    ],
+)
+def test_go_takes_for_a_job_what_python_reports(go, binding, truth, raw, seen):
+    truth.lpush("queue:q", raw)
+    worker = go.work(queue="q", process_id="go", exit_after=1)
+    worker.finish()
+    (done,) = worker.told("done")
+    assert (done["class"], done["args"]) == seen
+    truth.lpush("queue:q", raw)
+    outcome = binding({"Add": fail}, queues=["q"], process_id="python").run_next()
+    assert (outcome.status, outcome.job.raw) == ("dropped", raw if isinstance(raw, bytes) else raw.encode())
+    assert (truth.llen("queue:q:go:inprogress"), truth.llen("queue:q:python:inprogress")) == (0, 1)
 
 
 @pytest.mark.parametrize("key", ["schedule", "goretry"])

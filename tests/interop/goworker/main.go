@@ -5,8 +5,8 @@
 //
 // What is the library's own is left to it: its producer, its manager with the default middleware, its scheduler,
 // its signal handler and the handlers of its API server. Two habits of v0.10.4 show here. Run returns only when
-// the scheduler has slept out its poll interval, so the interval is short. And a job that the fetcher takes while
-// the manager stops is not run; it stays in the list of jobs in progress.
+// the scheduler has slept out its poll interval, so the interval is short. And it stops with a fetch under way: a
+// job that comes in time for that is not run, and stays in the list of jobs in progress (see leave).
 package main
 
 import (
@@ -74,10 +74,9 @@ func placed(flags *flag.FlagSet) *place {
 	return p
 }
 
-func (p *place) options(process string, connections int) workers.Options {
+func (p *place) options(process string) workers.Options {
 	return workers.Options{
-		ServerAddr: p.address, Database: p.db, Namespace: p.namespace,
-		ProcessID: process, PoolSize: connections, Logger: logger,
+		ServerAddr: p.address, Database: p.db, Namespace: p.namespace, ProcessID: process, Logger: logger,
 	}
 }
 
@@ -103,7 +102,7 @@ func enqueue(words []string) error {
 	if *text != "null" {
 		args = json.RawMessage(*text)
 	}
-	producer, err := workers.NewProducer(where.options("producer", 1))
+	producer, err := workers.NewProducer(where.options("producer"))
 	if err != nil {
 		return err
 	}
@@ -213,6 +212,47 @@ func insist(draining <-chan struct{}) {
 	}()
 }
 
+// connections opens those of a manager, and remembers what the server calls them.
+type connections struct {
+	options *redis.Options
+	client  *redis.Client
+	lock    sync.Mutex
+	ids     []int64
+}
+
+func connect(where *place, size int) *connections {
+	c := &connections{}
+	c.options = &redis.Options{Addr: where.address, DB: where.db, PoolSize: size}
+	named := *c.options
+	named.OnConnect = func(ctx context.Context, connection *redis.Conn) error {
+		id, err := connection.ClientID(ctx).Result()
+		c.lock.Lock()
+		defer c.lock.Unlock()
+		c.ids = append(c.ids, id)
+		return err
+	}
+	c.client = redis.NewClient(&named)
+	return c
+}
+
+// leave returns when the server knows that they are gone: until then it would hand the next job to the last fetch.
+func (c *connections) leave() error {
+	logger.SetOutput(io.Discard) // that fetch complains
+	if err := c.client.Close(); err != nil {
+		return err
+	}
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	other := redis.NewClient(c.options)
+	defer other.Close()
+	for _, id := range c.ids {
+		if err := other.ClientKillByFilter(context.Background(), "id", fmt.Sprint(id)).Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // serveAPI answers as the library's API server does, on a free port of the loopback alone.
 func serveAPI() (string, error) {
 	workers.ConfigureAPIServer(workers.APIOptions{Logger: logger})
@@ -238,9 +278,10 @@ func work(words []string) error {
 	api := flags.Bool("api", false, "serve the library's API; its address is told")
 	_ = flags.Parse(words)
 
-	options := where.options(*process, *concurrency+4)
+	options := where.options(*process)
 	options.PollInterval = time.Duration(*poll * float64(time.Second))
-	manager, err := workers.NewManager(options)
+	opened := connect(where, *concurrency+4)
+	manager, err := workers.NewManagerWithRedisClient(options, opened.client)
 	if err != nil {
 		return err
 	}
@@ -258,12 +299,12 @@ func work(words []string) error {
 	}()
 	manager.AddDuringDrainHooks(func() { close(draining) })
 	manager.SetRetriesExhaustedHandlers(exhausted)
-	manager.GetRedisClient().AddHook(&fetching{call: func() { say("ready", ready) }})
+	opened.client.AddHook(&fetching{call: func() { say("ready", ready) }})
 	does := &deeds{hang: *hang, fail: *fail, limit: *limit, stop: manager.Stop}
 	manager.AddWorker(where.queue, *concurrency, does.run, workers.DefaultMiddlewares().Prepend(does.tell)...)
 	manager.Run()
 	say("stopped", nil)
-	return nil
+	return opened.leave()
 }
 
 func main() {
