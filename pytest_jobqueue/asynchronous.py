@@ -1,19 +1,20 @@
-"""An asynchronous client for one test, whose connections are closed in the loop that made them.
+"""What a test holds open in its event loop, closed in that loop: a client of ours, a binding's connections.
 
 A coroutine test runs in a loop of the plugin that runs it, and that loop may be gone when a fixture is torn
-down. So the client is closed at the end of the test function itself, inside its loop; what a fixture opens
-after that is closed in its loop as long as that loop lives.
+down. So the closing happens at the end of the test function itself, inside its loop; what a fixture opens
+with the client after that is closed in its loop as long as that loop lives.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     import redis.asyncio
 
@@ -26,11 +27,8 @@ def client_of_test(node: Any, url: str) -> Iterator[redis.asyncio.Redis]:
     client = redis.asyncio.Redis.from_url(url)
     pool = client.connection_pool
     pool.connection_class = _recording(pool.connection_class, loops)
-    function = node.obj
-    if inspect.iscoroutinefunction(function):
-        node.obj = _closing_after(function, client)
-    yield client
-    node.obj = function
+    with at_end_of(node, client.aclose):
+        yield client
     for loop in loops:
         if not loop.is_closed() and not loop.is_running():
             loop.run_until_complete(client.aclose())
@@ -49,13 +47,22 @@ def _recording(kind: type[Any], loops: list[asyncio.AbstractEventLoop]) -> type[
     return Recording
 
 
-def _closing_after(function: Any, client: redis.asyncio.Redis) -> Any:
-    @functools.wraps(function)
-    async def test(*args: Any, **kwargs: Any) -> Any:
-        __tracebackhide__ = True
-        try:
-            return await function(*args, **kwargs)
-        finally:
-            await client.aclose()
+@contextlib.contextmanager
+def at_end_of(node: Any, close: Callable[[], Awaitable[None]]) -> Iterator[None]:
+    """While this lasts, a coroutine test `node` awaits `close()` as the last thing that it does."""
+    function = node.obj
+    if inspect.iscoroutinefunction(function):
 
-    return test
+        @functools.wraps(function)
+        async def test(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            try:
+                return await function(*args, **kwargs)
+            finally:
+                await close()
+
+        node.obj = test
+    try:
+        yield
+    finally:
+        node.obj = function

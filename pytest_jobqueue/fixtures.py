@@ -94,13 +94,14 @@ def jobqueue(
     request: pytest.FixtureRequest, _jobqueue_isolated: Server, jobqueue_app: Any, jobqueue_settings: Settings
 ) -> Iterator[JobQueue]:
     """The job queue under test: `.producer`, `.worker`, `.redis`, `.url`, `.journal`, `assert_…`."""
+    from pytest_jobqueue.asynchronous import at_end_of
     from pytest_jobqueue.harness import JobQueue
 
     with _one_sentence():
         wanted = narrowing(request.node)
         app = jobqueue_app if wanted.app is NOT_GIVEN else wanted.app
         harness = JobQueue(app, _jobqueue_isolated, wanted.settings(jobqueue_settings))
-    with harness:
+    with harness, at_end_of(request.node, harness.release):
         request.node.stash[HARNESS] = harness
         yield harness
         request.config.stash[RUN].record(request.node.nodeid, harness.journal)
@@ -149,7 +150,7 @@ def _one_sentence() -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        pytest.fail(f"jobqueue: {error}", pytrace=False)
+        raise pytest.fail.Exception(f"jobqueue: {error}", pytrace=False) from None
 
 
 def _or_end_run(request: pytest.FixtureRequest, function: Callable[[], T]) -> T:

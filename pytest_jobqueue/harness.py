@@ -76,6 +76,12 @@ class JobQueue(Assertions):
         """What happened and how things stand, for a reader."""
         return reports.failure_section(self.journal, self.binding, self.server)
 
+    async def release(self) -> None:
+        """Close what the binding holds open in the running loop; the next use opens it anew."""
+        twin = getattr(self.binding, "twin", None)
+        if twin is not None:
+            await twin.release()
+
     def close(self) -> None:
         """Give back connections and leave the application as it was; the server stays."""
         try:

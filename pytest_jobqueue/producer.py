@@ -71,8 +71,7 @@ class Producer:
         self, delay: float | timedelta, name: str, /, *args: Any, queue: str | None = None, **kwargs: Any
     ) -> Job:
         """Put one job on a queue, due after `delay` (seconds, or a timedelta)."""
-        seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
-        return self._put(self._call(name, args, kwargs, queue, time.time() + seconds))
+        return self._put(self._call(name, args, kwargs, queue, time.time() + _seconds(delay)))
 
     def enqueue_at(
         self, when: float | datetime, name: str, /, *args: Any, queue: str | None = None, **kwargs: Any
@@ -106,6 +105,16 @@ class Producer:
             self._journal.append(Enqueued(job))
         return jobs
 
+    async def aenqueue(self, name: str, /, *args: Any, queue: str | None = None, **kwargs: Any) -> Job:
+        """`enqueue` inside a running event loop, where the job library is an asynchronous one."""
+        return await self._aput(self._call(name, args, kwargs, queue, None))
+
+    async def aenqueue_in(
+        self, delay: float | timedelta, name: str, /, *args: Any, queue: str | None = None, **kwargs: Any
+    ) -> Job:
+        """`enqueue_in` inside a running event loop."""
+        return await self._aput(self._call(name, args, kwargs, queue, time.time() + _seconds(delay)))
+
     def _call(
         self,
         name: str,
@@ -116,10 +125,22 @@ class Producer:
     ) -> Call:
         return Call(name, args, kwargs, self._queue if queue is None else queue, at, self._options)
 
+    async def _aput(self, call: Call) -> Job:
+        twin = getattr(self._binding, "twin", None)
+        if twin is None:
+            return self._put(call)
+        job: Job = await twin.enqueue(call)
+        self._journal.append(Enqueued(job))
+        return job
+
     def _put(self, call: Call) -> Job:
         job = self._binding.enqueue(call)
         self._journal.append(Enqueued(job))
         return job
+
+
+def _seconds(delay: float | timedelta) -> float:
+    return delay.total_seconds() if isinstance(delay, timedelta) else delay
 
 
 def _group(name: str, group: Arguments) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ imported when an application of its type turns up, never before.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -31,11 +31,13 @@ class Adapter:
         name: What it is called in messages and in the documentation.
         app_types: The application's classes, as `module.Class`, looked for in its type's bases.
         factory: `module:callable`, called with the application, the URL and the settings.
+        looks_like: Whether an application that is no instance of these, a dict or a class, is meant for it.
     """
 
     name: str
     app_types: tuple[str, ...]
     factory: str
+    looks_like: Callable[[Any], bool] = lambda _app: False
 
 
 ADAPTERS = (
@@ -54,10 +56,7 @@ def bind(app: Any, url: str, settings: Settings) -> Binding:
         AdapterError: No adapter is for an application of this type.
     """
     app = {} if app is None else app
-    names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(app).__mro__}
-    if isinstance(app, Mapping):
-        names.add("builtins.dict")
-    adapter = _fitting(ADAPTERS, names) or _fitting(_installed(), names)
+    adapter = _fitting(ADAPTERS, app) or _fitting(_installed(), app)
     if adapter is not None:
         binding: Binding = _load(adapter.factory, f"the adapter {adapter.name!r}")(app, url, settings)
         return binding
@@ -69,7 +68,13 @@ def bind(app: Any, url: str, settings: Settings) -> Binding:
     )
 
 
-def _fitting(adapters: Iterable[Adapter], names: set[str]) -> Adapter | None:
+def _fitting(adapters: Iterable[Adapter], app: Any) -> Adapter | None:
+    found = next((adapter for adapter in adapters if adapter.looks_like(app)), None)
+    if found is not None:
+        return found
+    names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(app).__mro__}
+    if isinstance(app, Mapping):
+        names.add("builtins.dict")
     return next((adapter for adapter in adapters if names & set(adapter.app_types)), None)
 
 

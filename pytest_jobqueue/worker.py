@@ -370,7 +370,9 @@ class Worker:
                     if twin is None:
                         answer = getattr(self._binding, name)(*args, **kwargs)
                     else:
-                        answer = await _in_time(getattr(twin, name)(*args, **kwargs), deadline)
+                        answer = getattr(twin, name)(*args, **kwargs)
+                        if inspect.isawaitable(answer):
+                            answer = await _in_time(answer, deadline)
                 except BaseException as error:  # noqa: BLE001, PERF203 - whoever asked decides
                     name, args, kwargs = steps.throw(error)
                 else:

@@ -107,3 +107,62 @@ class Binding(Protocol):
 
     def close(self) -> None:
         """Give back connections, and leave the application and the process as they were."""
+
+
+class AsyncBinding(Protocol):
+    """`Binding` for a library whose own code is asynchronous: what acts is awaited, what looks is not.
+
+    Looking goes over a connection that needs no loop, so that assertions work inside of one and outside.
+    `loops.SyncFace` makes a `Binding` of it. What acting holds open belongs to the loop that it was used in:
+    `release` closes that there; `restore` touches no loop and leaves application and process as they were.
+    """
+
+    caps: Caps
+
+    async def enqueue(self, call: Call) -> Job:
+        """As `Binding.enqueue`."""
+
+    async def enqueue_many(self, calls: Sequence[Call]) -> list[Job]:
+        """As `Binding.enqueue_many`."""
+
+    def queues(self) -> Sequence[str]:
+        """As `Binding.queues`."""
+
+    def pending(self, queue: str | None = None) -> Sequence[Job]:
+        """As `Binding.pending`."""
+
+    def scheduled(self) -> Sequence[Job]:
+        """As `Binding.scheduled`."""
+
+    def retrying(self) -> Sequence[Job]:
+        """As `Binding.retrying`."""
+
+    def running(self) -> Sequence[Job]:
+        """As `Binding.running`."""
+
+    def waiting(self) -> Sequence[Job]:
+        """As `Binding.waiting`."""
+
+    def failed(self) -> Sequence[Job]:
+        """As `Binding.failed`."""
+
+    async def run_next(self, queue: str | None = None, *, more: bool = False) -> Outcome | None:
+        """As `Binding.run_next`."""
+
+    async def tick(self) -> int:
+        """As `Binding.tick`."""
+
+    def next_due(self) -> float | None:
+        """As `Binding.next_due`."""
+
+    async def abandon_next(self, queue: str | None = None) -> Job | None:
+        """As `Binding.abandon_next`."""
+
+    async def recover(self) -> int:
+        """As `Binding.recover`."""
+
+    async def release(self) -> None:
+        """Close, in the running loop, the connections that were made in it; the next use makes new ones."""
+
+    def restore(self) -> None:
+        """Leave the application and the process as they were."""

@@ -1,0 +1,126 @@
+"""The synchronous face of an asynchronous adapter: one event loop of its own, as long as the binding lives.
+
+A test that is no coroutine uses the face; a test that runs in a loop awaits the twin itself, through the `a…`
+methods of producer and worker. A call of the face inside a running loop is refused, since it could only
+block that loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_jobqueue.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from pytest_jobqueue.adapters import AsyncBinding
+    from pytest_jobqueue.job import Call, Job, Outcome
+
+T = TypeVar("T")
+
+
+class SyncFace:
+    """A `Binding` that runs each method of its twin in a loop of its own.
+
+    Args:
+        twin: The asynchronous binding.
+
+    Attributes:
+        twin: As given.
+        caps: The twin's.
+    """
+
+    def __init__(self, twin: AsyncBinding) -> None:
+        self.twin = twin
+        self.caps = twin.caps
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the face's loop, the library's own client for example, from a test without one.
+
+        Raises:
+            UsageError: A loop is running already.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+            return self._loop.run_until_complete(coroutine)
+        coroutine.close()
+        raise UsageError(
+            "this job library is asynchronous and a loop is running: await the method of the same name with "
+            "an 'a' before it, e.g. await jobqueue.worker.adrain() or await jobqueue.producer.aenqueue(…)"
+        )
+
+    def enqueue(self, call: Call) -> Job:
+        """As `AsyncBinding.enqueue`."""
+        return self.run(self.twin.enqueue(call))
+
+    def enqueue_many(self, calls: Sequence[Call]) -> list[Job]:
+        """As `AsyncBinding.enqueue_many`."""
+        return self.run(self.twin.enqueue_many(calls))
+
+    def queues(self) -> Sequence[str]:
+        """As `AsyncBinding.queues`."""
+        return self.twin.queues()
+
+    def pending(self, queue: str | None = None) -> Sequence[Job]:
+        """As `AsyncBinding.pending`."""
+        return self.twin.pending(queue)
+
+    def scheduled(self) -> Sequence[Job]:
+        """As `AsyncBinding.scheduled`."""
+        return self.twin.scheduled()
+
+    def retrying(self) -> Sequence[Job]:
+        """As `AsyncBinding.retrying`."""
+        return self.twin.retrying()
+
+    def running(self) -> Sequence[Job]:
+        """As `AsyncBinding.running`."""
+        return self.twin.running()
+
+    def waiting(self) -> Sequence[Job]:
+        """As `AsyncBinding.waiting`."""
+        return self.twin.waiting()
+
+    def failed(self) -> Sequence[Job]:
+        """As `AsyncBinding.failed`."""
+        return self.twin.failed()
+
+    def run_next(self, queue: str | None = None, *, more: bool = False) -> Outcome | None:
+        """As `AsyncBinding.run_next`."""
+        return self.run(self.twin.run_next(queue, more=more))
+
+    def tick(self) -> int:
+        """As `AsyncBinding.tick`."""
+        return self.run(self.twin.tick())
+
+    def next_due(self) -> float | None:
+        """As `AsyncBinding.next_due`."""
+        return self.twin.next_due()
+
+    def abandon_next(self, queue: str | None = None) -> Job | None:
+        """As `AsyncBinding.abandon_next`."""
+        return self.run(self.twin.abandon_next(queue))
+
+    def recover(self) -> int:
+        """As `AsyncBinding.recover`."""
+        return self.run(self.twin.recover())
+
+    def close(self) -> None:
+        """Close the twin, in the loop that it was used in here, and that loop."""
+        loop = self._loop
+        if loop is None:
+            self.twin.restore()
+            return
+        self._loop = None
+        try:
+            loop.run_until_complete(self.twin.release())
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            loop.close()
+            self.twin.restore()
