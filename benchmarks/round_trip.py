@@ -1,0 +1,90 @@
+"""What does an upstream front without a hook add to a round trip of redis-py?
+
+Twice: with the front in the client's own process, where both share the interpreter's lock, as a test has it;
+and in another process, as a service has it that the test started.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, ExitStack
+from typing import TYPE_CHECKING, Any
+
+import redis
+
+import pytest_jobqueue
+from benchmarks import needs
+from benchmarks.front import LOOPS, front_process
+from benchmarks.remote import Remote
+from benchmarks.rows import Effort, NotMeasuredError, Row
+from benchmarks.turns import in_turn, ratio, series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TURNS = 10  # within one round, through the front and round it
+
+
+class Trips(AbstractContextManager):
+    """Round trips through a front and round it.
+
+    Args:
+        urls: Both URLs of a front that runs elsewhere; without, one is started here.
+    """
+
+    def __init__(self, urls: list[str] | None = None) -> None:
+        self._stack = ExitStack()
+        if urls is None:
+            server = self._stack.enter_context(pytest_jobqueue.serve("server"))
+            urls = [server.url, server.direct_url]
+        self._clients = [self._stack.enter_context(redis.Redis.from_url(url)) for url in urls]
+
+    def round(self, count: int) -> dict[str, float]:
+        """Microseconds for one round trip, each way."""
+        spent = [0.0, 0.0]
+        for turn in range(_TURNS):
+            for way in (0, 1) if turn % 2 else (1, 0):
+                spent[way] += self._go(self._clients[way], count // _TURNS)
+        through, direct = (seconds / (count // _TURNS * _TURNS) * 1e6 for seconds in spent)
+        return {"through": through, "direct": direct}
+
+    @staticmethod
+    def _go(client: redis.Redis, count: int) -> float:
+        started = time.perf_counter()
+        for _ in range(count):
+            client.get("key")
+        return time.perf_counter() - started
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+def measure(effort: Effort) -> list[Row]:
+    what = "a round trip through an upstream front"
+    try:
+        needs.redis_server()
+    except NotMeasuredError as error:
+        return [Row(what, None, compared=str(error))]
+    count = effort.of(3000, least=_TURNS)
+    with ExitStack() as stack:
+
+        def side(trips: Remote) -> Callable[[], Any]:
+            return lambda: trips.ask("round", count=count)
+
+        sides = {}
+        for loop, without in LOOPS.items():
+            sides[f"same process, {loop}"] = side(
+                stack.enter_context(Remote("round_trip:Trips", without=without))
+            )
+            urls = stack.enter_context(front_process("server", loop)).ask("urls")
+            sides[f"another process, {loop}"] = side(
+                stack.enter_context(Remote("round_trip:Trips", urls=urls))
+            )
+        results = in_turn(effort.rounds, sides)
+    rows = []
+    for name, found in results.items():
+        through, direct = series(found, "through"), series(found, "direct")
+        best, middle = ratio(through, direct)
+        text = f"{through.best:.0f} us; direct {direct.best:.0f} us"
+        rows.append(Row(f"{what}, {name}", best, "times direct", middle, bound=1.6, compared=text))
+    return rows
