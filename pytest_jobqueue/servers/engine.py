@@ -10,10 +10,14 @@ One thread at a time may use a `Memory` and its sessions; the front's loop is th
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import functools
+import heapq
+import inspect
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.errors import UsageError
@@ -30,10 +34,11 @@ try:
     from fakeredis._commands import SUPPORTED_COMMANDS, Key, Signature
     from fakeredis._core import CommandItem, Database, FakeServer
     from fakeredis._core._database import Item
-    from fakeredis._helpers import NoResponse, SimpleError, SimpleString
+    from fakeredis._helpers import NoResponse, SimpleError, SimpleString, compile_pattern
     from fakeredis._socket import FakeSocket
-    from fakeredis.commands_mixins import StreamsCommandsMixin
-    from fakeredis.model import is_write_command
+    from fakeredis.commands_mixins.scripting_mixin import _convert_redis_arg
+    from fakeredis.model import XStream, get_command_info, is_write_command
+    from fakeredis.model._stream import StreamEntryKey
 except ImportError as error:  # pragma: no cover (seen only with a fakeredis that was not tried)
     from importlib.metadata import version as _version
 
@@ -75,6 +80,18 @@ class _Database(Database):
     def wake_all(self) -> None:
         self._memory.changed.extend((self, key) for key in self.waiting)
 
+    def swap(self, other: _Database) -> None:  # type: ignore[override]
+        super().swap(other)
+        for database in (self, other):
+            for key in [*database._watches, *database.waiting]:
+                if key in self._dict or key in other._dict:
+                    database.notify_watch(key)
+
+    def due(self, key: bytes) -> bool:
+        """Whether the key is still kept although its time is up."""
+        item = self._dict.get(key)
+        return item is not None and self.expired(item)
+
     def get(self, key: bytes, default: Any = None) -> Any:
         item = self._dict.get(key)
         if item is None:
@@ -107,7 +124,18 @@ class _Database(Database):
 
     def _expire(self, key: bytes) -> None:
         del self._dict[key]
-        self._memory.expired_keys += 1
+        memory = self._memory
+        memory.expired_keys += 1
+        if key in self._watches:
+            self.notify_watch(key)
+        if memory.notifies:
+            memory.notify("x", b"expired", key, self.number)
+
+    def _remove_expired(self) -> None:
+        heap = self._expiry_heap
+        while heap and heap[0][0] <= self.time:
+            _, key = heapq.heappop(heap)
+            self.get(key)
 
     def __hash__(self) -> int:
         return id(self)
@@ -119,8 +147,10 @@ class _Database(Database):
 class _Item(CommandItem):
     """fakeredis' view of one key for one command, written back without the detours of a general mapping."""
 
+    is_new = False  # there was no such key before the command
+
     def writeback(self, remove_empty_val: bool = True) -> None:
-        database: _Database = self.db
+        database: _Database = self.db  # type: ignore[assignment]
         value = self._value
         if not self._modified:  # setting an expiry counts as a modification
             return
@@ -140,25 +170,58 @@ class _Item(CommandItem):
 class _Plan:
     """How a fakeredis command's arguments are read, worked out once for each number of them."""
 
-    __slots__ = ("first", "keep_empty", "keys", "name", "no_script")
+    __slots__ = ("first", "keep_empty", "keys", "name", "no_script", "null", "zero_is_nothing")
 
     def __init__(self, signature: Signature, count: int) -> None:
         types: list[Any] = list(signature.fixed)
         types += [signature.repeat[i % len(signature.repeat)] for i in range(count - len(types))]
-        self.first: list[tuple[int, Any, Any]] = []  # (position, decode or None, reply when the key is missing)
+        self.first: list[
+            tuple[int, Any, Any]
+        ] = []  # (position, decode or None, reply when the key is missing)
         self.keys: list[tuple[int, Any, Any]] = []  # (position, required type, maker of a default)
+        self.name = signature.name
+        self.null = NULL_ARRAY if commands.null_is_an_array(self.name, count) else None
         creates = msgs.FLAG_DO_NOT_CREATE not in signature.flags
         for position, kind in enumerate(types):
             if isinstance(kind, Key):
                 if kind.missing_return is not Key.UNSPECIFIED:
-                    self.first.append((position, None, kind.missing_return))
+                    missing = self.null if kind.missing_return is None else kind.missing_return
+                    self.first.append((position, None, missing))
                 makes = creates and kind.type_ is not None and kind.type_ is not bytes
                 self.keys.append((position, kind.type_, kind.type_ if makes else None))
             elif kind is not bytes:
                 self.first.append((position, kind.decode, None))
         self.keep_empty = msgs.FLAG_LEAVE_EMPTY_VAL in signature.flags
-        self.no_script = msgs.FLAG_NO_SCRIPT in signature.flags
-        self.name = signature.name
+        self.no_script = _no_script(self.name, msgs.FLAG_NO_SCRIPT in signature.flags)
+        self.zero_is_nothing = self.name in commands.ZERO_IS_NOTHING
+
+
+def _no_script(name: str, default: bool) -> bool:
+    info = get_command_info(name.encode())
+    return default if info is None else b"noscript" in info[2]
+
+
+def _check_count(function: Any, signature: Signature, count: int) -> None:
+    """Whether a command can have so many arguments.
+
+    Raises:
+        SimpleError: It cannot.
+    """
+    name = signature.name
+    wrong = SimpleError(f"ERR wrong number of arguments for '{name.replace(' ', '|')}' command")
+    info = get_command_info(name.encode())
+    words = count + len(name.split())
+    if info is not None and (words != info[1] if info[1] > 0 else words < -info[1]):
+        raise wrong
+    extra = count - len(signature.fixed)
+    if extra < 0 or (extra and not signature.repeat):
+        raise wrong
+    if extra and extra % len(signature.repeat):
+        raise wrong
+    parameters = inspect.signature(function).parameters.values()
+    takes_any = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
+    if not takes_any and count > len(parameters) - 1:
+        raise SimpleError(commands.SYNTAX_ERROR)
 
 
 class _Own:
@@ -173,8 +236,8 @@ class _Own:
         if command.immediate:
             self.flags.add(msgs.FLAG_TRANSACTION)
 
-    def check_arity(self, args: Sequence[bytes], _version: tuple[int, ...]) -> None:
-        if not self.command.least <= len(args) <= self.command.most:
+    def check_count(self, count: int) -> None:
+        if not self.command.least <= count <= self.command.most:
             raise SimpleError(f"ERR wrong number of arguments for '{self.name.replace(' ', '|')}' command")
 
 
@@ -198,12 +261,12 @@ class _Route:
         self.subcommands: dict[bytes, _Route] = {}
 
 
-def _plan_for(signature: Signature, args: Sequence[bytes], version: tuple[int, ...]) -> _Plan:
+def _plan_for(function: Any, signature: Signature, count: int) -> _Plan:
     """How to read this many arguments; an error when there cannot be as many."""
-    plan = _PLANS.get((signature, len(args)))
+    plan = _PLANS.get((signature, count))
     if plan is None:
-        signature.check_arity(args, version)
-        plan = _PLANS[signature, len(args)] = _Plan(signature, len(args))
+        _check_count(function, signature, count)
+        plan = _PLANS[signature, count] = _Plan(signature, count)
     return plan
 
 
@@ -211,7 +274,7 @@ _PLANS: dict[tuple[Signature, int], _Plan] = {}
 
 
 @functools.cache
-def _command_table(server_type: str) -> dict[str, Entry]:
+def _command_table(server_type: str, version: tuple[int, ...]) -> dict[str, Entry]:
     table: dict[str, Entry] = {}
     for name, signature in SUPPORTED_COMMANDS.items():
         function = getattr(FakeSocket, signature.func_name, None)
@@ -219,7 +282,7 @@ def _command_table(server_type: str) -> dict[str, Entry]:
             table[name] = (function, signature)
     for name, command in commands.COMMANDS.items():
         table[name] = (command.run, _Own(name, command))
-    return table
+    return {name: entry for name, entry in table.items() if commands.since(name) <= version}
 
 
 def _plain(value: Any) -> Any:
@@ -246,23 +309,25 @@ class Waiter:
     """A blocking command that waits: what to try again, and for how long.
 
     Attributes:
+        keys: The keys whose change may let it go on.
         timeout: Seconds until it gives up; None for never.
+        attempt: Called with the key that has changed; gives the reply, or None for "not yet".
+        too_late: The reply when the time is up.
     """
 
-    __slots__ = ("attempt", "keys", "shape", "timeout")
+    __slots__ = ("attempt", "keys", "timeout", "too_late")
 
     def __init__(
-        self, attempt: Callable[[bool], Any], shape: Callable[[Any], Any] | None, timeout: float | None
+        self,
+        keys: Sequence[bytes],
+        timeout: float | None,
+        attempt: Callable[[bytes | None], Any],
+        too_late: Any,
     ) -> None:
-        self.attempt = attempt
-        self.shape = shape
+        self.keys = tuple(dict.fromkeys(keys))
         self.timeout = timeout
-        self.keys: tuple[bytes, ...] = ()
-
-    def reply(self, result: Any) -> Any:
-        """The reply for `result`, None being "gave up"."""
-        shaped = result if self.shape is None else self.shape(result)
-        return NULL_ARRAY if shaped is None and result is None else shaped
+        self.attempt = attempt
+        self.too_late = too_late
 
 
 class Memory:
@@ -289,16 +354,20 @@ class Memory:
         self.expired_keys = 0
         self.config = commands.default_config(self.password)
         self.store = FakeServer(version=tuple(int(part) for part in self.version.split(".")))
-        self.store.lock = _NoLock()
+        self.store.lock = _NoLock()  # type: ignore[assignment]
         self.store.dbs = _Databases(self)
         self.store.config = self.config
         self._scripts: ScriptEngine | None = None
+        self.functions: Any = None  # fakeredis' engine for functions, once it was given our libraries
         self.total_commands = 0
         self.restricted = False  # ACL rules were set: only then is each command checked
         self.guarded = self.password is not None  # a command may be refused for who sends it
         self.notifies = False  # notify-keyspace-events is set
-        self.table = _command_table(self.store.server_type)
-        self.routes = _routes(self.store.server_type)
+        self.channels = commands.Channels()
+        self.release = release = self.store.version
+        self.databases = 16
+        self.table = _command_table(self.store.server_type, release)
+        self.routes = _routes(self.store.server_type, release)
 
     def reset(self) -> None:
         """Be as new: no keys, scripts, functions, settings or subscriptions. Sessions stay, in database 0."""
@@ -337,9 +406,12 @@ class Memory:
         while self.changed:
             database, key = self.changed.pop(0)
             for session in list(database.waiting.get(key, ())):
-                session.try_again()
-                if key not in database:
-                    break
+                session.try_again(key)
+
+    def notify(self, kind: str, event: bytes, key: bytes, database: int) -> None:
+        """Publish what happened to a key, as far as notify-keyspace-events asks for it."""
+        for channel, message in commands.event_messages(self.config, kind, event, key, database):
+            self.channels.publish(channel, message)
 
 
 class _Databases(defaultdict):  # type: ignore[type-arg]
@@ -353,9 +425,9 @@ class _Databases(defaultdict):  # type: ignore[type-arg]
 
 
 @functools.cache
-def _routes(server_type: str) -> dict[bytes, _Route]:
+def _routes(server_type: str, version: tuple[int, ...]) -> dict[bytes, _Route]:
     routes: dict[bytes, _Route] = {}
-    for name, entry in _command_table(server_type).items():
+    for name, entry in _command_table(server_type, version).items():
         head, _, tail = name.partition(" ")
         route = routes.setdefault(head.encode(), _Route(None))
         if tail:
@@ -376,6 +448,8 @@ class Session(FakeSocket):
         waiter: Set while a blocking command waits; no further command may be executed meanwhile.
     """
 
+    _db: _Database
+
     def __init__(self, memory: Memory, owner: commands.Owner, number: int) -> None:
         super().__init__(memory.store, 0, client_class=object)
         self.responses = None
@@ -388,6 +462,7 @@ class Session(FakeSocket):
         self.last_command = "NULL"
         self.last_used = self.created
         self.authenticated = False
+        self.subscribed = commands.Subscriptions()
         self.waiter: Waiter | None = None
         self.closing = False
         self._out: list[bytes] | None = None
@@ -402,11 +477,13 @@ class Session(FakeSocket):
         self.last_used = now = time.time()
         for database in memory.store.dbs.values():
             database.time = now
+            if memory.notifies:
+                database._remove_expired()
         self._out = out
         result = self._answer(argv)
         self._out = None
         if self.waiter is not None:
-            self._wait(argv)
+            self._wait()
         elif not (self._reply_off or self._reply_skip or self._reply_skip_next):
             if type(result) is not NoResponse:
                 self._encoder.write(result, out)
@@ -424,26 +501,24 @@ class Session(FakeSocket):
     def time_out(self) -> None:
         """The waiting command's time is up: answer that there was nothing."""
         if self.waiter is not None:
-            self._finish_waiting(self._safely(self.waiter.reply, None))
+            self._finish_waiting(self.waiter.too_late)
 
-    def try_again(self) -> None:
+    def try_again(self, key: bytes) -> None:
         """A key that the waiting command looks at has changed."""
         waiter = self.waiter
         if waiter is None:
             return
-        result = self._safely(waiter.attempt, False)
+        result = self._safely(waiter.attempt, key)
         if result is not None:
-            self._finish_waiting(result if isinstance(result, SimpleError) else waiter.reply(result))
+            self._finish_waiting(result)
 
     def close(self) -> None:
         """Forget the client: subscriptions, watches, what it waited for."""
         self._stop_waiting()
         self.memory.sessions.pop(self.id, None)
         self._transaction = None
-        self._cleanup(self._server)
-        for channels in (self._server.subscribers, self._server.psubscribers, self._server.ssubscribers):
-            for channel in [channel for channel, who in channels.items() if not who]:
-                del channels[channel]
+        self._clear_watches()
+        self.unsubscribe_all()
         if self in self._server.sockets:
             self._server.sockets.remove(self)
 
@@ -452,6 +527,8 @@ class Session(FakeSocket):
         self._stop_waiting()
         self._watches.clear()
         self._forget_transaction()
+        self._watch_notified = False
+        self.subscribed = commands.Subscriptions()
         self._pubsub = 0
         self._server = memory.store
         self._server.sockets.append(self)
@@ -475,12 +552,15 @@ class Session(FakeSocket):
     def protocol(self) -> int:
         return self._client_info["resp"]  # type: ignore[no-any-return]
 
-    @property
-    def subscriptions(self) -> tuple[int, int, int]:
-        """How many channels, patterns and shard channels this client listens to."""
-        server = self._server
-        kinds = (server.subscribers, server.psubscribers, server.ssubscribers)
-        return tuple(sum(self in who for who in kind.values()) for kind in kinds)  # type: ignore[return-value]
+    def unsubscribe_all(self) -> None:
+        """Listen to nothing any more."""
+        self.memory.channels.forget(self)
+        self.subscribed = commands.Subscriptions()
+        self._pubsub = 0
+
+    def listens(self, count: int) -> None:
+        """To how many channels it listens, of all kinds: with RESP2 that restricts what it may send."""
+        self._pubsub = count
 
     @property
     def queued(self) -> int:
@@ -510,16 +590,146 @@ class Session(FakeSocket):
         try:
             route, args = self._find(argv)
             function, signature = route.entry  # type: ignore[misc]
-            signature.check_arity(args, self.version)
+            if isinstance(signature, _Own):
+                signature.check_count(len(args))
             return _plain(self._run_command(function, signature, args, from_script))
         except SimpleError as error:
             return Error(error.value)
 
+    def done(self, *argv: bytes) -> Any:
+        """The reply to a command that is run inside another one.
+
+        Raises:
+            Error: The reply is an error.
+        """
+        reply = self.call(argv)
+        if type(reply) is Error:
+            raise reply
+        return reply
+
+    def fake(self, name: str, args: Sequence[bytes]) -> Any:
+        """What fakeredis' own command of that name does.
+
+        Raises:
+            Error: It answers with an error.
+        """
+        signature = SUPPORTED_COMMANDS[name]
+        function = getattr(FakeSocket, signature.func_name)
+        try:
+            result = self._run_plan(function, _plan_for(function, signature, len(args)), args)
+        except SimpleError as error:
+            raise Error(error.value) from None
+        if type(result) is SimpleError:
+            raise Error(result.value)
+        return _plain(result)
+
+    @property
+    def in_script(self) -> bool:
+        """Whether a script calls."""
+        return self._script_resp is not None
+
     def wait_for(
-        self, timeout: float | None, attempt: Callable[[bool], Any], shape: Callable[[Any], Any] | None = None
+        self,
+        keys: Sequence[bytes],
+        timeout: float | None,
+        attempt: Callable[[bytes | None], Any],
+        *,
+        nothing: Any = NULL_ARRAY,
+        too_late: Any = NULL_ARRAY,
     ) -> Any:
-        """Answer what `attempt` returns, or wait for a key to change until it returns something."""
-        return self._blocking(timeout, attempt, shape)
+        """Answer what `attempt` returns, or wait for a key to change until it returns something.
+
+        Args:
+            keys: The keys whose change may make a difference.
+            timeout: Seconds until it gives up; None or 0 for never.
+            attempt: Called with None at once, and later with the key that has changed; None for "not yet".
+            nothing: The reply where it may not wait, in a transaction or a script.
+            too_late: The reply when the time is up.
+        """
+        result = attempt(None)
+        if result is not None:
+            return result
+        if self._in_transaction or self._script_resp is not None:
+            return nothing
+        self.waiter = Waiter(keys, timeout or None, attempt, too_late)
+        return NoResponse()
+
+    def matcher(self, pattern: bytes) -> Callable[[bytes], Any]:
+        """A function that tells whether a text matches a glob pattern."""
+        return compile_pattern(pattern).match
+
+    def stream_id(self, milliseconds: int, sequence: int) -> Any:
+        """The ID of an entry, as a stream keeps it."""
+        return StreamEntryKey(milliseconds, sequence)
+
+    def new_stream(self) -> Any:
+        """A stream without entries."""
+        return XStream()
+
+    def store(self, key: bytes, value: Any) -> None:
+        """Keep a value of fakeredis' under a key that had none, or had this one and it has changed."""
+        item = _Item(key, self._db, self._db.get(key))
+        item.update(value)
+        item.writeback(remove_empty_val=False)
+
+    def detach(self, source: bytes, key: bytes, database: int) -> None:
+        """Give a key that was copied a value of its own, and the expiry of its source."""
+        item, original = self._server.dbs[database].get(key), self._db.get(source)
+        if item is not None and original is not None:
+            item.value = copy.deepcopy(item.value)
+            item.expireat = original.expireat
+            self._server.dbs[database].schedule_expiry(key, item.expireat)
+
+    def notify(self, kind: str, event: bytes, key: bytes) -> None:
+        """Publish what happened to a key of the session's database, if anybody asked for it."""
+        if self.memory.notifies:
+            self.memory.notify(kind, event, key, self._db_num)
+
+    @contextlib.contextmanager
+    def unheard(self) -> Iterator[None]:
+        """Within it nothing that happens to a key is published."""
+        memory = self.memory
+        notifies, memory.notifies = memory.notifies, False
+        try:
+            yield
+        finally:
+            memory.notifies = notifies
+
+    def in_its_database(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Run a script; the database that it selects is its own affair."""
+        number = self._db_num
+        try:
+            return function(*args, **options)
+        finally:
+            self.select_database(number)
+
+    def now_in_ms(self) -> int:
+        """The time by which this command's expiries are reckoned."""
+        return int(self._db.time * 1000)
+
+    def watched_has_expired(self) -> bool:
+        """Whether the time of a watched key was up since it was watched."""
+        return any(database.due(key) for key, database in self._watches)
+
+    @property
+    def transaction_is_broken(self) -> bool:
+        """Whether a command could not be queued."""
+        return self._transaction_failed
+
+    def run_transaction(self) -> Any:
+        """What fakeredis' EXEC does."""
+        result = FakeSocket.exec_(self)
+        return NULL_ARRAY if result is None else result
+
+    @property
+    def reply_protocol(self) -> int:
+        """The protocol that a reply is made for: the script's, or else the client's."""
+        return self._script_resp or self.protocol
+
+    def leave_transaction(self) -> None:
+        """Forget what was queued and watched."""
+        self._forget_transaction()
+        self._clear_watches()
 
     def scripts(self) -> ScriptEngine:
         """The memory's scripts, whose commands run in this session."""
@@ -535,61 +745,85 @@ class Session(FakeSocket):
         engine.call = call
         return engine
 
-    def fake_auth(self, user: bytes, password: bytes) -> Any:
-        """What fakeredis says of a user and a password: an `Error` when they are not known."""
-        try:
-            return _plain(FakeSocket.auth(self, user, password))
-        except SimpleError as error:
-            return Error(error.value)
+    def fake_auth(self, user: bytes, password: bytes) -> bool:
+        """Whether fakeredis knows a user with that password."""
+        acl = self._server.acl
+        return user in acl.get_users() and bool(acl.get_user_acl(user).check_password(password))
 
     def fake_acl_setuser(self, args: Sequence[bytes]) -> Any:
         """Let fakeredis keep the rules of a user."""
-        try:
-            return _plain(FakeSocket.acl_setuser(self, *args))
-        except SimpleError as error:
-            return Error(error.value)
+        return self.fake("acl setuser", args)
 
     def unblock(self, *, error: bool) -> bool:
         """CLIENT UNBLOCK: end the waiting; False when this client does not wait."""
         if self.waiter is None:
             return False
         if error:
-            self._finish_waiting(SimpleError(msgs.UNBLOCKED_MSG))
+            self._finish_waiting(Error(msgs.UNBLOCKED_MSG))
         else:
             self.time_out()
         return True
 
     def reset_connection(self) -> None:
         """RESET: as if it had just connected."""
-        super().reset()
+        self.leave_transaction()
+        self.unsubscribe_all()
+        self.select_database(0)
+        self._reply_off = self._reply_skip = self._reply_skip_next = False
         self.use_protocol(2)
         self.name = b""
         self.authenticated = False
 
     # What fakeredis calls.
 
-    def put_response(self, msg: Any) -> None:
-        data = self._encoder.encode(Push(msg))
+    def push(self, message: Sequence[Any]) -> None:
+        """Send what nobody asked for at this moment, such as a published message."""
+        data = self._encoder.encode(Push(message))
         if self._out is not None:
             self._out.append(data)
         else:
             self.owner.deliver(data)
 
+    def put_response(self, msg: Any) -> None:
+        self.push(msg)
+
     def kill(self) -> None:
         self.closing = True
         self.owner.hang_up()
 
-    def _blocking(
-        self, timeout: float | None, func: Callable[[bool], Any], shape: Callable[[Any], Any] | None = None
-    ) -> Any:
+    def _blocking(self, timeout: float | None, func: Callable[[bool], Any], shape: Any = None) -> Any:
+        """What a blocking command of fakeredis calls that has none of ours in its place: it does not wait."""
         result = func(True)
-        waiter = Waiter(func, shape, timeout or None)
-        if result is not None or self._in_transaction or self._script_resp is not None:
-            return waiter.reply(result) if result is None else (result if shape is None else shape(result))
-        self.waiter = waiter
-        return NoResponse()
+        return result if shape is None else shape(result)
 
-    def _name_to_func(self, cmd_name: str) -> Entry:
+    def _functions(self) -> Any:
+        engine = super()._functions()
+        if engine is not self.memory.functions:
+            from pytest_jobqueue.servers.lua.runtime import install
+
+            install(engine.runtime, engine._lua.end_load, b"run_globals")
+            self.memory.functions = engine
+        return engine
+
+    def _function_redis_call(self, lua_runtime: Any, read_only: bool, *words: Any) -> Any:
+        """`redis.call` of a function, which fakeredis asks for: the same way that a script's takes."""
+        from pytest_jobqueue.servers.lua.engine import _in_script
+        from pytest_jobqueue.servers.lua.replies import to_lua
+
+        if not words:
+            raise SimpleError(msgs.LUA_CALL_NO_ARGS_MSG)
+        argv = [_convert_redis_arg(word) for word in words]
+        try:
+            if read_only and is_write_command(argv[0].lower()):
+                raise Error(msgs.SCRIPT_READ_ONLY_WRITE_MSG)
+            reply = self.call(argv, from_script=True)
+            if isinstance(reply, Error):
+                raise Error(_in_script(argv, reply.text))
+        except Error as error:
+            raise SimpleError(error.text) from None
+        return to_lua(reply, self._script_resp or 2, lua_runtime.table_from)
+
+    def _name_to_func(self, cmd_name: str) -> Entry:  # type: ignore[override]
         entry = self.memory.table.get(cmd_name)
         if entry is None:
             raise self._unknown_command(cmd_name.replace("\r", " ").replace("\n", " "))
@@ -597,19 +831,19 @@ class Session(FakeSocket):
 
     def _run_command(self, func: Any, sig: Any, args: Any, from_script: bool) -> Any:
         """Run a command that fakeredis asks for by function and signature (from EXEC, from a function)."""
-        if type(sig) is _Own:
+        if isinstance(sig, _Own):
             return self._run_own(func, sig, args, from_script)
         try:
-            plan = _plan_for(sig, args, self.version)
+            plan = _plan_for(func, sig, len(args))
         except SimpleError as error:
             return error
         if from_script and plan.no_script:
-            return SimpleError(msgs.COMMAND_IN_SCRIPT_MSG)
+            return SimpleError(commands.NOT_FROM_SCRIPT)
         return self._run_plan(func, plan, args)
 
     def _run_own(self, function: Any, signature: _Own, args: Sequence[bytes], from_script: bool) -> Any:
         if from_script and signature.command.no_script:
-            return SimpleError(msgs.COMMAND_IN_SCRIPT_MSG)
+            return SimpleError(commands.NOT_FROM_SCRIPT)
         try:
             return function(self, args)
         except Error as error:
@@ -618,7 +852,7 @@ class Session(FakeSocket):
             return error
 
     def _run_plan(self, function: Any, plan: _Plan, arguments: Sequence[bytes]) -> Any:
-        items: list[CommandItem] = []
+        items: list[_Item] = []
         try:
             args: list[Any] = list(arguments)
             database = self._db
@@ -632,6 +866,7 @@ class Session(FakeSocket):
                 found = database.get(key)
                 if found is None:
                     item = _Item(key, database, None, default() if default is not None else None)
+                    item.is_new = True
                 elif required is not None and type(found.value) is not required:
                     raise SimpleError(msgs.WRONGTYPE_MSG)
                 else:
@@ -640,19 +875,28 @@ class Session(FakeSocket):
                 items.append(item)
             result = function(self, *args)
         except SimpleError as error:
-            result = error
+            result = SimpleError(commands.reworded(error.value, plan.name))
+        if result is None:
+            result = plan.null
+        changed = False
         for item in items:
-            if item._modified:
+            if item._modified and not (plan.zero_is_nothing and result == 0):
                 item.writeback(not plan.keep_empty)
-        if items and self.memory.notifies:
-            self._keyspace_notifications(items, plan.name.encode())
+                changed = True
+        if changed and self.memory.notifies:
+            self._notify(plan.name, arguments, items)
         return result
 
-    def _xreadgroup(self, *args: Any) -> Any:
-        # With first_pass false it always returns what it read; an empty answer must read as "nothing yet".
-        *rest, first_pass = args
-        found = StreamsCommandsMixin._xreadgroup(self, *rest, False)
-        return found or (None if first_pass is not None else found)
+    def _notify(self, name: str, args: Sequence[bytes], items: list[_Item]) -> None:
+        gone = {item.key for item in items if item._modified and item.key not in self._db._dict}
+        keys = [item.key for item in items if item._modified and not (item.is_new and item.key in gone)]
+        if name in commands.EXPIRY_COMMANDS:
+            for key in keys:
+                if self._db.due(key):  # an expiry in the past deletes at once
+                    del self._db._dict[key]
+                    gone.add(key)
+        for kind, event, key, database in commands.events(name, args, keys, gone, self._db_num):
+            self.memory.notify(kind, event, key, database)
 
     # What stands between the two.
 
@@ -688,19 +932,21 @@ class Session(FakeSocket):
                 queued = self._held_back(argv, entry, args)
                 if queued is not None:
                     return queued
-            if type(signature) is _Own:
-                signature.check_arity(args, self.version)
+            if isinstance(signature, _Own):
+                signature.check_count(len(args))
                 return self._run_own(function, signature, args, False)
             count = len(args)
             plan = route.plans.get(count)
             if plan is None:
-                plan = route.plans[count] = _plan_for(signature, args, self.version)
+                plan = route.plans[count] = _plan_for(function, signature, count)
         except SimpleError as error:
+            if argv[0].lower() == b"exec":
+                self.leave_transaction()
+                return SimpleError(f"EXECABORT Transaction discarded because of: {error.value.removeprefix('ERR ')}")
             if self._transaction is not None:
                 self._transaction_failed = True
             return error
-        result = self._run_plan(function, plan, args)
-        return NULL_ARRAY if result is None and plan.name == "exec" else result
+        return self._run_plan(function, plan, args)
 
     def _held_back(self, argv: list[bytes], entry: Entry, args: Sequence[bytes]) -> Any:
         """Why a command is not run at once: a refusal (raised), or QUEUED; None to run it.
@@ -710,6 +956,10 @@ class Session(FakeSocket):
         """
         function, signature = entry
         memory = self.memory
+        if isinstance(signature, _Own):
+            signature.check_count(len(args))
+        else:
+            _plan_for(function, signature, len(args))
         try:
             if memory.password is not None and not self.authenticated:
                 commands.require_authentication(signature.name)
@@ -719,7 +969,6 @@ class Session(FakeSocket):
             raise SimpleError(error.text) from None
         if memory.restricted:
             self._server.acl.validate_command(self._client_info.user, self._client_info, argv)
-        signature.check_arity(args, self.version)
         if self._transaction is not None and msgs.FLAG_TRANSACTION not in signature.flags:
             self._transaction.append((function, signature, args))
             return Simple(b"QUEUED")
@@ -728,13 +977,14 @@ class Session(FakeSocket):
     def _safely(self, function: Callable[[Any], Any], argument: Any) -> Any:
         try:
             return function(argument)
-        except SimpleError as error:
+        except Error as error:
             return error
+        except SimpleError as error:
+            return Error(error.value)
 
-    def _wait(self, argv: list[bytes]) -> None:
+    def _wait(self) -> None:
         waiter = self.waiter
         assert waiter is not None
-        waiter.keys = commands.keys_waited_for(argv)
         for key in waiter.keys:
             self._db.waiting.setdefault(key, []).append(self)
         self._blocked = True
@@ -756,5 +1006,3 @@ class Session(FakeSocket):
         self._stop_waiting()
         self.owner.deliver(self._encoder.encode(reply))
         self.owner.resumes()
-
-

@@ -8,9 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_jobqueue.servers.commands import blocking, connection, scripting, server
-from pytest_jobqueue.servers.commands.blocking import keys_waited_for as keys_waited_for
+from pytest_jobqueue.servers.commands import (
+    blocking,
+    connection,
+    pubsub,
+    scripting,
+    server,
+    streams,
+    transactions,
+    values,
+)
 from pytest_jobqueue.servers.commands.connection import require_authentication as require_authentication
+from pytest_jobqueue.servers.commands.events import EXPIRY_COMMANDS as EXPIRY_COMMANDS
+from pytest_jobqueue.servers.commands.events import event_messages as event_messages
+from pytest_jobqueue.servers.commands.events import events as events
+from pytest_jobqueue.servers.commands.facts import NOT_FROM_SCRIPT as NOT_FROM_SCRIPT
+from pytest_jobqueue.servers.commands.facts import ZERO_IS_NOTHING as ZERO_IS_NOTHING
+from pytest_jobqueue.servers.commands.facts import null_is_an_array as null_is_an_array
+from pytest_jobqueue.servers.commands.facts import reworded as reworded
+from pytest_jobqueue.servers.commands.facts import since as since
+from pytest_jobqueue.servers.commands.pubsub import Channels as Channels
+from pytest_jobqueue.servers.commands.pubsub import Subscriptions as Subscriptions
+from pytest_jobqueue.servers.commands.registry import SYNTAX_ERROR as SYNTAX_ERROR
 from pytest_jobqueue.servers.commands.registry import Command as Command
 from pytest_jobqueue.servers.commands.registry import Owner as Owner
 from pytest_jobqueue.servers.commands.registry import text
@@ -18,10 +37,9 @@ from pytest_jobqueue.servers.commands.server import default_config as default_co
 from pytest_jobqueue.wire.resp import Error
 
 COMMANDS: dict[str, Command] = {
-    **connection.COMMANDS,
-    **server.COMMANDS,
-    **blocking.COMMANDS,
-    **scripting.COMMANDS,
+    name: command
+    for family in (connection, server, blocking, scripting, transactions, pubsub, streams, values)
+    for name, command in family.COMMANDS.items()
 }
 
 CONTAINERS = frozenset(

@@ -1,81 +1,170 @@
-"""Blocking commands: which keys each one waits for, and the ones that fakeredis does not let wait."""
+"""Blocking commands: what each tries at once, and again when a key that it waits for has changed.
+
+Each is the command that does not wait, in a loop over its keys. A client that waits is served from the key that
+changed, whatever the order of the keys in its command; a key of another type is passed over while it waits.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_jobqueue.servers.commands.registry import SYNTAX_ERROR, Table
-from pytest_jobqueue.wire.resp import Error
+from pytest_jobqueue.servers.commands.registry import ANY, SYNTAX_ERROR, WRONG_TYPE, Table
+from pytest_jobqueue.servers.commands.registry import at_least_one as _at_least_one
+from pytest_jobqueue.wire.resp import NULL_ARRAY, Error
 
 if TYPE_CHECKING:
     from pytest_jobqueue.servers.engine import Session
 
 COMMANDS = Table()
+_LONGEST = (2**63 - 1) / 1000
+_ENDS = {b"left": b"L", b"right": b"R"}
+_EXTREMES = {b"min": b"ZPOPMIN", b"max": b"ZPOPMAX"}
 
 
-def _all_but_last(argv: Sequence[bytes]) -> tuple[bytes, ...]:
-    return tuple(argv[1:-1])
-
-
-def _first(argv: Sequence[bytes]) -> tuple[bytes, ...]:
-    return (argv[1],)
-
-
-def _counted(argv: Sequence[bytes]) -> tuple[bytes, ...]:
-    return tuple(argv[3 : 3 + int(argv[2])])
-
-
-def _streams(argv: Sequence[bytes]) -> tuple[bytes, ...]:
-    lower = [word.lower() for word in argv]
-    rest = argv[lower.index(b"streams") + 1 :]
-    return tuple(rest[: len(rest) // 2])
-
-
-_KEYS: dict[bytes, Callable[[Sequence[bytes]], tuple[bytes, ...]]] = {
-    b"blpop": _all_but_last,
-    b"brpop": _all_but_last,
-    b"bzpopmin": _all_but_last,
-    b"bzpopmax": _all_but_last,
-    b"brpoplpush": _first,
-    b"blmove": _first,
-    b"blmpop": _counted,
-    b"bzmpop": _counted,
-    b"xread": _streams,
-    b"xreadgroup": _streams,
-}
-
-
-def keys_waited_for(argv: Sequence[bytes]) -> tuple[bytes, ...]:
-    """The keys whose change may let a blocking command go on; none for one that only passes time."""
-    find = _KEYS.get(argv[0].lower())
-    return find(argv) if find is not None else ()
-
-
-def _timeout(value: bytes) -> float:
+def timeout_of(value: bytes) -> float:
+    """The seconds that a command may wait; 0 for any time."""
     try:
-        seconds = float(value)
+        seconds = float(value) if value.strip() == value and b"_" not in value else math.nan
     except ValueError:
-        raise Error("ERR timeout is not a float or out of range") from None
-    if seconds < 0:
+        seconds = math.nan
+    if math.isnan(seconds):
+        raise Error("ERR timeout is not a float or out of range")
+    if not 0 <= seconds <= _LONGEST:
         raise Error("ERR timeout is negative")
     return seconds
 
 
-@COMMANDS.add("blmove", 5)
+def take_from(
+    session: Session, keys: Sequence[bytes], kind: bytes, take: Callable[[bytes], Any]
+) -> Callable[[bytes | None], Any]:
+    """An attempt to take something from the first key that has a value of that type."""
+
+    def attempt(changed: bytes | None) -> Any:
+        for key in keys if changed is None else (changed,):
+            found = session.type_name(key)
+            if found == kind:
+                return take(key)
+            if found != b"none" and changed is None:
+                raise Error(WRONG_TYPE)
+        return None
+
+    return attempt
+
+
+def _pop(name: str, argv: bytes, kind: bytes) -> None:
+    @COMMANDS.add(name, 2, ANY, no_script=True)
+    def pop(session: Session, args: Sequence[bytes]) -> Any:
+        timeout = timeout_of(args[-1])
+
+        def take(key: bytes) -> Any:
+            found = session.done(argv, key)
+            return [key, *found] if isinstance(found, list) else [key, found]
+
+        keys = args[:-1]
+        return session.wait_for(keys, timeout, take_from(session, keys, kind, take))
+
+
+_pop("blpop", b"LPOP", b"list")
+_pop("brpop", b"RPOP", b"list")
+_pop("bzpopmin", b"ZPOPMIN", b"zset")
+_pop("bzpopmax", b"ZPOPMAX", b"zset")
+
+
+def _move(session: Session, args: Sequence[bytes], timeout: float) -> Any:
+    source = args[0]
+
+    def take(_key: bytes) -> Any:
+        return session.done(b"LMOVE", *args)
+
+    attempt = take_from(session, (source,), b"list", take)
+    return session.wait_for((source,), timeout, attempt, nothing=None)
+
+
+@COMMANDS.add("blmove", 5, no_script=True)
 def blmove(session: Session, args: Sequence[bytes]) -> Any:
     """BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout."""
-    source, destination, *ends = args[:4]
-    if not {end.lower() for end in ends} <= {b"left", b"right"}:
+    if not {end.lower() for end in args[2:4]} <= _ENDS.keys():
         raise Error(SYNTAX_ERROR)
-    timeout = _timeout(args[4])
+    return _move(session, args[:4], timeout_of(args[4]))
 
-    def attempt(first: bool) -> Any:
-        if not first and session.type_name(source) != b"list":
-            return None
-        reply = session.call([b"LMOVE", source, destination, *ends])
-        if isinstance(reply, Error):
-            raise reply
-        return reply
 
-    return session.wait_for(timeout, attempt)
+@COMMANDS.add("brpoplpush", 3, no_script=True)
+def brpoplpush(session: Session, args: Sequence[bytes]) -> Any:
+    """BRPOPLPUSH source destination timeout."""
+    timeout = timeout_of(args[2])
+    return _move(session, [*args[:2], b"RIGHT", b"LEFT"], timeout)
+
+
+def _several(args: Sequence[bytes], words: Sequence[bytes]) -> tuple[Sequence[bytes], bytes, int]:
+    """The keys, the word and the count of LMPOP, ZMPOP and their blocking forms."""
+    count = _at_least_one(args[0], "numkeys")
+    if count + 1 >= len(args):
+        raise Error(SYNTAX_ERROR)
+    word, options = args[count + 1].lower(), args[count + 2 :]
+    if word not in words:
+        raise Error(SYNTAX_ERROR)
+    most = 1
+    if options:
+        if len(options) < 2 or options[0].lower() != b"count":
+            raise Error(SYNTAX_ERROR)
+        most = _at_least_one(options[1], "count")
+        if len(options) > 2:
+            raise Error(SYNTAX_ERROR)
+    return args[1 : count + 1], word, most
+
+
+def _list_pops(
+    session: Session, args: Sequence[bytes]
+) -> tuple[Sequence[bytes], Callable[[bytes | None], Any]]:
+    keys, word, most = _several(args, tuple(_ENDS))
+
+    def take(key: bytes) -> Any:
+        return [key, session.done(_ENDS[word] + b"POP", key, b"%d" % most)]
+
+    return keys, take_from(session, keys, b"list", take)
+
+
+def _set_pops(
+    session: Session, args: Sequence[bytes]
+) -> tuple[Sequence[bytes], Callable[[bytes | None], Any]]:
+    keys, word, most = _several(args, tuple(_EXTREMES))
+
+    def take(key: bytes) -> Any:
+        found = session.done(_EXTREMES[word], key, b"%d" % most)
+        if found and not isinstance(found[0], list):
+            found = [list(pair) for pair in zip(found[::2], found[1::2], strict=True)]
+        return [key, found]
+
+    return keys, take_from(session, keys, b"zset", take)
+
+
+@COMMANDS.add("lmpop", 3, ANY)
+def lmpop(session: Session, args: Sequence[bytes]) -> Any:
+    """LMPOP numkeys key … LEFT|RIGHT [COUNT count]."""
+    found = _list_pops(session, args)[1](None)
+    return NULL_ARRAY if found is None else found
+
+
+@COMMANDS.add("zmpop", 3, ANY)
+def zmpop(session: Session, args: Sequence[bytes]) -> Any:
+    """ZMPOP numkeys key … MIN|MAX [COUNT count]."""
+    found = _set_pops(session, args)[1](None)
+    return NULL_ARRAY if found is None else found
+
+
+@COMMANDS.add("blmpop", 4, ANY, no_script=True)
+def blmpop(session: Session, args: Sequence[bytes]) -> Any:
+    """BLMPOP timeout numkeys key … LEFT|RIGHT [COUNT count]."""
+    timeout = timeout_of(args[0])
+    keys, attempt = _list_pops(session, args[1:])
+    return session.wait_for(keys, timeout, attempt)
+
+
+@COMMANDS.add("bzmpop", 4, ANY, no_script=True)
+def bzmpop(session: Session, args: Sequence[bytes]) -> Any:
+    """BZMPOP timeout numkeys key … MIN|MAX [COUNT count]."""
+    timeout = timeout_of(args[0])
+    keys, attempt = _set_pops(session, args[1:])
+    return session.wait_for(keys, timeout, attempt)

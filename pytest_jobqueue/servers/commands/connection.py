@@ -32,18 +32,20 @@ def require_authentication(name: str) -> None:
 def authenticate(session: Session, user: bytes, password: bytes) -> None:
     """AUTH's check: the server's own password, else fakeredis' users."""
     memory = session.memory
-    if user == b"default" and memory.password is not None:
-        right = password.decode("utf-8", "surrogateescape") == memory.password
+    if user == b"default":
+        right = memory.password in (None, password.decode("utf-8", "surrogateescape"))
     else:
-        right = not isinstance(session.fake_auth(user, password), Error)
+        right = session.fake_auth(user, password)
     if not right:
         raise Error(WRONG_PASSWORD)
     session.authenticated = True
 
 
-@COMMANDS.add("auth", 1, 2, no_script=True)
+@COMMANDS.add("auth", 1, ANY, no_script=True)
 def auth(session: Session, args: Sequence[bytes]) -> Any:
     """AUTH [user] password."""
+    if len(args) > 2:
+        raise Error(SYNTAX_ERROR)
     if len(args) == 1 and session.memory.password is None:
         raise Error(WITHOUT_PASSWORD)
     authenticate(session, args[0] if len(args) == 2 else b"default", args[-1])
@@ -60,16 +62,18 @@ def hello(session: Session, args: Sequence[bytes]) -> Any:
             raise Error("NOPROTO unsupported protocol version")
     name, rest = None, list(args[1:])
     while rest:
-        option = rest.pop(0).lower()
+        word = rest.pop(0)
+        option = word.lower()
         if option == b"auth" and len(rest) >= 2:
             authenticate(session, rest.pop(0), rest.pop(0))
         elif option == b"setname" and rest:
             name = _valid_name(rest.pop(0))
         else:
-            raise Error(f"ERR Syntax error in HELLO option '{text(option)}'")
+            raise Error(f"ERR Syntax error in HELLO option '{text(word)}'")
     if session.memory.password is not None and not session.authenticated:
+        proto = "" if session.memory.release < (7, 2) else "<proto> "
         raise Error(
-            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> "
+            f"NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO {proto}"
             "AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol "
             "version at the same time"
         )
@@ -102,13 +106,13 @@ def reset(session: Session, _args: Sequence[bytes]) -> Any:
     return Simple(b"RESET")
 
 
-@COMMANDS.add("client id")
+@COMMANDS.add("client id", no_script=True)
 def client_id(session: Session, _args: Sequence[bytes]) -> Any:
     """CLIENT ID."""
     return session.id
 
 
-@COMMANDS.add("client setname", 1)
+@COMMANDS.add("client setname", 1, no_script=True)
 def client_setname(session: Session, args: Sequence[bytes]) -> Any:
     """CLIENT SETNAME name."""
     session.name = _valid_name(args[0])
@@ -121,13 +125,13 @@ def _valid_name(name: bytes) -> bytes:
     return name
 
 
-@COMMANDS.add("client getname")
+@COMMANDS.add("client getname", no_script=True)
 def client_getname(session: Session, _args: Sequence[bytes]) -> Any:
     """CLIENT GETNAME."""
     return session.name or None
 
 
-@COMMANDS.add("client setinfo", 2)
+@COMMANDS.add("client setinfo", 2, no_script=True)
 def client_setinfo(session: Session, args: Sequence[bytes]) -> Any:
     """CLIENT SETINFO LIB-NAME|LIB-VER value."""
     attribute = args[0].lower()
@@ -142,8 +146,16 @@ def client_setinfo(session: Session, args: Sequence[bytes]) -> Any:
 def describe(session: Session) -> bytes:
     """One client as CLIENT INFO and CLIENT LIST print it."""
     now = time.time()
-    channels, patterns, shards = session.subscriptions
-    flags = b"P" if channels or patterns or shards else b"b" if session.waiter else b"x" if session.queued >= 0 else b"N"
+    channels, patterns, shards = session.subscribed.counts
+    flags = (
+        b"P"
+        if channels or patterns or shards
+        else b"b"
+        if session.waiter
+        else b"x"
+        if session.queued >= 0
+        else b"N"
+    )
     fields: dict[str, Any] = {
         "id": session.id,
         "addr": session.owner.peer,
@@ -177,20 +189,26 @@ def describe(session: Session) -> bytes:
         "lib-name": text(session.library[b"lib-name"]),
         "lib-ver": text(session.library[b"lib-ver"]),
     }
-    return " ".join(f"{name}={value}" for name, value in fields.items()).encode()
+    release = session.memory.release
+    return " ".join(
+        f"{name}={value}" for name, value in fields.items() if _FIELDS_SINCE.get(name, (0,)) <= release
+    ).encode()
 
 
-@COMMANDS.add("client info")
+_FIELDS_SINCE = {"lib-name": (7, 2), "lib-ver": (7, 2), "watch": (7, 4)}
+
+
+@COMMANDS.add("client info", no_script=True)
 def client_info(session: Session, _args: Sequence[bytes]) -> Any:
     """CLIENT INFO."""
     return Verbatim(describe(session) + b"\n")
 
 
 def _kind(session: Session) -> bytes:
-    return b"pubsub" if any(session.subscriptions) else b"normal"
+    return b"pubsub" if any(session.subscribed.counts) else b"normal"
 
 
-@COMMANDS.add("client list", 0, ANY)
+@COMMANDS.add("client list", 0, ANY, no_script=True)
 def client_list(session: Session, args: Sequence[bytes]) -> Any:
     """CLIENT LIST [TYPE type | ID id …]."""
     found = [session.memory.sessions[number] for number in sorted(session.memory.sessions)]
@@ -211,7 +229,7 @@ def client_list(session: Session, args: Sequence[bytes]) -> Any:
 _KINDS = frozenset({b"normal", b"master", b"replica", b"slave", b"pubsub"})
 
 
-@COMMANDS.add("client kill", 1, ANY)
+@COMMANDS.add("client kill", 1, ANY, no_script=True)
 def client_kill(session: Session, args: Sequence[bytes]) -> Any:
     """CLIENT KILL addr | [ID id] [ADDR addr] [LADDR addr] [TYPE type] [USER user] [SKIPME yes|no]."""
     sessions = list(session.memory.sessions.values())
@@ -261,7 +279,7 @@ def _kill_test(name: bytes, value: bytes) -> Any:
     raise Error(SYNTAX_ERROR)
 
 
-@COMMANDS.add("client unblock", 1, 2)
+@COMMANDS.add("client unblock", 1, 2, no_script=True)
 def client_unblock(session: Session, args: Sequence[bytes]) -> Any:
     """CLIENT UNBLOCK id [TIMEOUT|ERROR]."""
     reason = args[1].lower() if len(args) == 2 else b"timeout"
@@ -271,12 +289,48 @@ def client_unblock(session: Session, args: Sequence[bytes]) -> Any:
     return int(other is not None and other.unblock(error=reason == b"error"))
 
 
-@COMMANDS.add("client tracking", 1, ANY)
+@COMMANDS.add("client tracking", 1, ANY, no_script=True)
 def client_tracking(_session: Session, args: Sequence[bytes]) -> Any:
     """CLIENT TRACKING OFF; ON is refused, since no invalidation would ever be sent."""
     if args[0].lower() == b"off":
         return OK
     raise Error("ERR client side caching is not part of the in-memory Redis; run with --redis=server")
+
+
+@COMMANDS.add("client getredir")
+def client_getredir(_session: Session, _args: Sequence[bytes]) -> Any:
+    """CLIENT GETREDIR: nobody tracks."""
+    return -1
+
+
+@COMMANDS.add("client trackinginfo")
+def client_trackinginfo(_session: Session, _args: Sequence[bytes]) -> Any:
+    """CLIENT TRACKINGINFO."""
+    return {"flags": frozenset({b"off"}), "redirect": -1, "prefixes": []}
+
+
+@COMMANDS.add("client caching", 1)
+def client_caching(_session: Session, _args: Sequence[bytes]) -> Any:
+    """CLIENT CACHING YES|NO."""
+    raise Error(
+        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
+    )
+
+
+def _not_a_cluster(name: str) -> None:
+    @COMMANDS.add(name, 0)
+    def refuse(_session: Session, _args: Sequence[bytes]) -> Any:
+        raise Error("ERR This instance has cluster support disabled")
+
+
+_not_a_cluster("readonly")
+_not_a_cluster("readwrite")
+_not_a_cluster("asking")
+_not_a_cluster("cluster info")
+_not_a_cluster("cluster nodes")
+_not_a_cluster("cluster slots")
+_not_a_cluster("cluster shards")
+_not_a_cluster("cluster myid")
 
 
 @COMMANDS.add("acl setuser", 1, ANY, no_script=True)

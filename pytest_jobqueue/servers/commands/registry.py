@@ -6,6 +6,7 @@ nothing here depends on fakeredis.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +20,7 @@ Run = Callable[["Session", Sequence[bytes]], Any]
 
 SYNTAX_ERROR = "ERR syntax error"
 NOT_AN_INTEGER = "ERR value is not an integer or out of range"
+WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
 
 class Owner(Protocol):
@@ -64,7 +66,13 @@ class Table(dict[str, Command]):
     """Commands by lower-case name; a sub-command's name is two words."""
 
     def add(
-        self, name: str, least: int = 0, most: int | None = None, *, no_script: bool = False, immediate: bool = False
+        self,
+        name: str,
+        least: int = 0,
+        most: int | None = None,
+        *,
+        no_script: bool = False,
+        immediate: bool = False,
     ) -> Callable[[Run], Run]:
         """Register the decorated function as `name`; without `most` it takes exactly `least` arguments."""
 
@@ -78,12 +86,23 @@ class Table(dict[str, Command]):
 ANY = 1_000_000  # as many arguments as a client sends
 
 
+_INTEGER = re.compile(rb"0|-?[1-9][0-9]*")
+
+
 def integer(value: bytes, error: str = NOT_AN_INTEGER) -> int:
-    """A decimal integer, or an error reply."""
-    try:
-        return int(value)
-    except ValueError:
-        raise Error(error) from None
+    """A decimal integer of 64 bits, written as Redis writes them, or an error reply."""
+    if _INTEGER.fullmatch(value) is None or not -(2**63) <= (number := int(value)) < 2**63:
+        raise Error(error)
+    return number
+
+
+def at_least_one(value: bytes, name: str) -> int:
+    """A count, or an error reply that names it."""
+    error = f"ERR {name} should be greater than 0"
+    number = integer(value, error)
+    if number < 1:
+        raise Error(error)
+    return number
 
 
 def text(value: bytes) -> str:

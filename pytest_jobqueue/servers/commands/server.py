@@ -147,8 +147,8 @@ def _stats(session: Session) -> dict[str, Any]:
         "evicted_keys": 0,
         "keyspace_hits": 0,
         "keyspace_misses": 0,
-        "pubsub_channels": len(memory.store.subscribers),
-        "pubsub_patterns": len(memory.store.psubscribers),
+        "pubsub_channels": len(memory.channels.kinds[0]),
+        "pubsub_patterns": len(memory.channels.kinds[1]),
         "total_error_replies": 0,
     }
 
@@ -232,9 +232,7 @@ def config_set(session: Session, args: Sequence[bytes]) -> Any:
     memory = session.memory
     for name in changes:
         if name not in memory.config:
-            raise Error(
-                f"ERR Unknown option or number of arguments for CONFIG SET - '{text(name)}'"
-            )
+            raise Error(f"ERR Unknown option or number of arguments for CONFIG SET - '{text(name)}'")
     memory.config.update(changes)
     memory.notifies = bool(memory.config[b"notify-keyspace-events"])
     if b"requirepass" in changes:
@@ -318,7 +316,11 @@ def object_encoding(session: Session, args: Sequence[bytes]) -> Any:
         return b"stream"
     members = [member for member in value if isinstance(member, bytes)]
     short = all(len(member) <= 64 for member in members)
-    if kind == b"set" and size <= 512 and all(re.fullmatch(rb"0|-?[1-9]\d{0,18}", member) for member in members):
+    if (
+        kind == b"set"
+        and size <= 512
+        and all(re.fullmatch(rb"0|-?[1-9]\d{0,18}", member) for member in members)
+    ):
         return b"intset"
     limit = 512 if kind == b"hash" else 128
     if size <= limit and short:
@@ -420,7 +422,7 @@ def debug_sleep(session: Session, args: Sequence[bytes]) -> Any:
         raise Error("ERR value is not a valid float") from None
     if seconds <= 0:
         return OK
-    return session.wait_for(seconds, lambda _first: None, lambda _result: OK)
+    return session.wait_for((), seconds, lambda _changed: None, nothing=OK, too_late=OK)
 
 
 @COMMANDS.add("debug set-active-expire", 1)
