@@ -60,7 +60,7 @@ def test_work(number):
 _NO_PLUGIN = "without this plugin"
 
 
-def _run(mode: str, tests: int, workers: int) -> dict[str, float]:
+def _run(mode: str, tests: int, workers: int, *, image: str = "") -> dict[str, float]:
     """Seconds of one pytest run: from its start to its end, and from the first test to the last."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
@@ -68,10 +68,11 @@ def _run(mode: str, tests: int, workers: int) -> dict[str, float]:
         ours = mode != _NO_PLUGIN
         (path / "conftest.py").write_text(_CONFTEST)
         (path / "test_generated.py").write_text((_TESTS if ours else _WAITING).format(tests=tests))
-        options = ["-p", "pytest_jobqueue.plugin", f"--redis={mode}"] if ours else []
+        options = ["-p", "jobqueue", f"--redis={mode}"] if ours else []
+        options += [f"--jobqueue-image={image}"] if image else []
         started = time.perf_counter()
         run = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "xdist.plugin", *options, "-n", str(workers)],
+            [sys.executable, "-m", "pytest", "-q", "-p", "xdist", *options, "-n", str(workers)],
             cwd=path,
             capture_output=True,
             text=True,
@@ -112,17 +113,21 @@ def _rows(mode: str, rounds: int, tests: int) -> list[Row]:
 
 
 def _containers(engine: Any, tests: int) -> Row:
-    image = os.environ["PYTEST_JOBQUEUE_IMAGE"]
-    since = int(time.time())
-    _run("container", tests, 2)
-    filters = {"type": "container", "event": "start", "image": image}
-    started = list(engine.events(since=since, until=int(time.time()) + 1, filters=filters, decode=True))
-    left = engine.containers.list(filters={"ancestor": image})
-    if left:
-        raise BrokenError(f"{len(left)} containers were left running")
-    return Row(
-        "containers that a run with -n 2 starts", len(started), bound=1, compared="none left afterwards"
-    )
+    """Count them by a name of the image that nobody else uses."""
+    image = engine.images.get(os.environ["PYTEST_JOBQUEUE_IMAGE"])
+    name = f"pytest-jobqueue-bench:{os.getpid()}"
+    image.tag(name)
+    try:
+        since = int(time.time())
+        _run("container", tests, 2, image=name)
+        until, filters = int(time.time()) + 1, {"type": "container", "image": name}
+        events = list(engine.events(since=since, until=until, filters=filters, decode=True))
+    finally:
+        engine.images.remove(name)
+    started, removed = (sum(event["Action"] == what for event in events) for what in ("start", "destroy"))
+    if not 0 < started == removed:
+        raise BrokenError(f"of {started} containers {removed} were removed")
+    return Row("containers that a run with -n 2 starts", started, bound=1, compared="none left afterwards")
 
 
 def measure(effort: Effort) -> list[Row]:
