@@ -136,7 +136,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         wanted = narrowing(metafunc.definition)
     except UsageError as error:
-        pytest.fail(f"{metafunc.definition.nodeid}: {error}", pytrace=False)
+        raise pytest.fail.Exception(f"{metafunc.definition.nodeid}: {error}", pytrace=False) from None
     fitting = [mode for mode in modes if wanted.allows(mode)]
     if not fitting:
         skip = pytest.mark.skip(reason=wanted.reason(*modes))

@@ -128,7 +128,7 @@ def test_a_foreign_alarm_that_is_later_keeps_its_time(rings):
         wait_for_a_signal()
     assert rings == []
     assert signal.getsignal(signal.SIGALRM) is handler
-    assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 3 * SHORT
+    assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] < 4 * SHORT  # not wound up anew
     while not rings:
         assert time.monotonic() < due + LONG
     assert rings[0] >= due - 0.001
@@ -150,7 +150,7 @@ def test_a_foreign_alarm_that_repeats_goes_on_repeating(rings):
         wait_for_a_signal()
     assert 2 <= len(rings) <= 10
     left, interval = signal.getitimer(signal.ITIMER_REAL)
-    assert 0 < left <= SHORT / 5 + 0.001
+    assert 0 < left <= SHORT / 5 + 0.005
     assert interval == pytest.approx(SHORT / 5)
 
 
