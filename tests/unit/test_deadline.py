@@ -128,7 +128,7 @@ def test_a_foreign_alarm_that_is_later_keeps_its_time(rings):
         wait_for_a_signal()
     assert rings == []
     assert signal.getsignal(signal.SIGALRM) is handler
-    assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] < 4 * SHORT  # not wound up anew
+    assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] < 3.5 * SHORT  # not wound up anew
     while not rings:
         assert time.monotonic() < due + LONG
     assert rings[0] >= due - 0.001
@@ -146,9 +146,10 @@ def test_after_a_foreign_alarm_the_deadline_still_holds(rings):
 
 def test_a_foreign_alarm_that_repeats_goes_on_repeating(rings):
     signal.setitimer(signal.ITIMER_REAL, SHORT / 5, SHORT / 5)
-    with pytest.raises(DeadlineExceeded), Deadline(2 * SHORT):
-        wait_for_a_signal()
-    assert 2 <= len(rings) <= 10
+    with Deadline(LONG) as deadline:
+        while len(rings) < 3 and not deadline.expired:
+            pass
+    assert len(rings) >= 3
     left, interval = signal.getitimer(signal.ITIMER_REAL)
     assert 0 < left <= SHORT / 5 + 0.005
     assert interval == pytest.approx(SHORT / 5)

@@ -86,7 +86,8 @@ def test_an_application_that_nobody_knows_is_told_what_there_is(announced):
     assert str(caught.value) == (
         "no adapter is for an application of type builtins.int: 7. The adapters here are for "
         f"pytest_jobqueue.handlers.Handlers, builtins.dict, {__name__}.App; give one of those as "
-        "jobqueue_app, or install an adapter that announces itself in the entry points 'pytest_jobqueue.adapters'."
+        "jobqueue_app, or install an adapter that announces itself in the entry points "
+        "'pytest_jobqueue.adapters'."
     )
 
 
