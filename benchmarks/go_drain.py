@@ -1,7 +1,7 @@
 """How fast does a Go worker drain a queue over the front's memory, against miniredis and a real server?
 
 Worker and servers are processes of their own. The time is the Go program's, from the start of the worker to
-the last acknowledgement.
+the end of the last job.
 """
 
 from __future__ import annotations

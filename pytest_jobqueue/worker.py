@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -294,9 +293,6 @@ class Worker:
         error = outcome.exception
         if error is None or (policy == "record" and isinstance(error, Exception)):
             return
-        if sys.version_info >= (3, 11):
-            where = f"in job {outcome.job}, attempt {(outcome.job.attempts or 0) + 1}: {outcome.status}"
-            error.add_note(where + (f", {outcome.reason}" if outcome.reason else ""))
         raise error
 
     def _over_limit(self, queue: str | None, outcomes: Sequence[Outcome]) -> Steps[NoReturn]:

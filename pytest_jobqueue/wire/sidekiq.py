@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from json import JSONDecoder, JSONEncoder
+from math import isinf
 from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.errors import PoisonJobError, UsageError
@@ -28,7 +29,30 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-_parse = JSONDecoder(parse_constant=_refuse_constant).decode
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if isinf(number):
+        raise ValueError(f"the number {digits} is too large")
+    return number
+
+
+def _whole(text: str) -> str:
+    """Text with the replacement character for each half of a surrogate pair that stands alone."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _mended(value: Any) -> Any:
+    """The value without lone surrogates, which neither UTF-8 nor Go's decoder has."""
+    if isinstance(value, str):
+        return _whole(value)
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole(key): _mended(item) for key, item in value.items()}
+    return value
+
+
+_parse = JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
 _in_order = JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 _sorted = JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, sort_keys=True).encode
 
@@ -82,11 +106,16 @@ def _text(value: Any) -> str:
 def decode(raw: bytes) -> Payload:
     """Read one payload.
 
+    As in Go's decoder, half a surrogate pair becomes U+FFFD, and a number beyond a double is refused. Go
+    takes a few things for a job that are refused here: see `docs/sidekiq.md`.
+
     Raises:
         PoisonJobError: The bytes are not a JSON object in UTF-8; the message quotes them.
     """
     try:
         fields = _parse(raw.decode())
+        if b"\\u" in raw:
+            fields = _mended(fields)
     except (ValueError, RecursionError) as error:
         raise PoisonJobError(f"not a job: {quoted(raw)} is not JSON ({error})") from None
     if not isinstance(fields, dict):

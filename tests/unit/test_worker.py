@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 
 import pytest
@@ -101,12 +100,10 @@ def test_due_jobs_are_made_ready(worker, binding):
 def test_a_drain_raises_the_job_s_own_exception_and_stops_there(worker, binding, journal):
     binding.put("Boom")
     binding.put("Add", 1, 1)
-    with pytest.raises(ValueError, match=r"^boom") as caught:
+    with pytest.raises(ValueError, match=r"^boom$") as caught:
         worker.drain()
     assert [outcome.exception for outcome in journal.outcomes] == [caught.value]
     assert len(binding.pending()) == 1
-    if sys.version_info >= (3, 11):
-        assert caught.value.__notes__ == ["in job Boom() [j1 on default], attempt 1: failed, no retry"]
 
 
 def test_the_frames_of_the_runner_are_hidden_from_pytest_s_traceback(worker, binding):

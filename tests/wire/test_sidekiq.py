@@ -303,3 +303,14 @@ def test_any_bytes_are_a_payload_or_poison(raw):
     except PoisonJobError:
         return
     assert payload.raw == raw
+
+
+def test_a_lone_surrogate_is_replaced_and_can_be_written_again():
+    payload = decode(b'{"class":"Add","args":["\\ud800!",{"\\udc00":1},"\\ud83d\\ude00"],"jid":"1"}')
+    assert payload.args == ("\ufffd!", {"\ufffd": 1}, "\U0001f600")
+    assert "\ufffd!" in dump(payload.fields, DIALECTS["go-workers2"]).decode()
+
+
+def test_a_number_beyond_a_double_is_poison():
+    with pytest.raises(PoisonJobError, match="the number 1e400 is too large"):
+        decode(b'{"class":"Add","args":[1e400]}')
