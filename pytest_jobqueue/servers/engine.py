@@ -167,10 +167,13 @@ class _Item(CommandItem):
             database.schedule_expiry(self.key, self._expireat)
 
 
+_NEVER = object()
+
+
 class _Plan:
     """How a fakeredis command's arguments are read, worked out once for each number of them."""
 
-    __slots__ = ("first", "keep_empty", "keys", "name", "no_script", "null", "zero_is_nothing")
+    __slots__ = ("first", "keep_empty", "keys", "name", "no_script", "nothing", "null")
 
     def __init__(self, signature: Signature, count: int) -> None:
         types: list[Any] = list(signature.fixed)
@@ -193,7 +196,7 @@ class _Plan:
                 self.first.append((position, kind.decode, None))
         self.keep_empty = msgs.FLAG_LEAVE_EMPTY_VAL in signature.flags
         self.no_script = _no_script(self.name, msgs.FLAG_NO_SCRIPT in signature.flags)
-        self.zero_is_nothing = self.name in commands.ZERO_IS_NOTHING
+        self.nothing = commands.NOTHING.get(self.name, _NEVER)  # the reply that says that nothing was changed
 
 
 def _no_script(name: str, default: bool) -> bool:
@@ -271,6 +274,19 @@ def _plan_for(function: Any, signature: Signature, count: int) -> _Plan:
 
 
 _PLANS: dict[tuple[Signature, int], _Plan] = {}
+
+
+class _Fakes(dict[str, tuple[Any, Signature, dict[int, _Plan]]]):
+    """fakeredis' own commands by name, those of ours not in between, with their plans."""
+
+    def __missing__(self, name: str) -> tuple[Any, Signature, dict[int, _Plan]]:
+        signature = SUPPORTED_COMMANDS[name]
+        self[name] = found = (getattr(FakeSocket, signature.func_name), signature, {})
+        return found
+
+
+_FAKES = _Fakes()
+_TYPE_NAMES: dict[type, bytes] = {}
 
 
 @functools.cache
@@ -408,6 +424,11 @@ class Memory:
             for session in list(database.waiting.get(key, ())):
                 session.try_again(key)
 
+    def sweep(self) -> None:
+        """Let go of what has expired, and tell of it."""
+        for database in self.store.dbs.values():
+            database._remove_expired()
+
     def notify(self, kind: str, event: bytes, key: bytes, database: int) -> None:
         """Publish what happened to a key, as far as notify-keyspace-events asks for it."""
         for channel, message in commands.event_messages(self.config, kind, event, key, database):
@@ -477,8 +498,8 @@ class Session(FakeSocket):
         self.last_used = now = time.time()
         for database in memory.store.dbs.values():
             database.time = now
-            if memory.notifies:
-                database._remove_expired()
+        if memory.notifies:
+            memory.sweep()
         self._out = out
         result = self._answer(argv)
         self._out = None
@@ -583,7 +604,13 @@ class Session(FakeSocket):
     def type_name(self, key: bytes) -> bytes:
         """What TYPE says of `key`."""
         item = self._db.get(key)
-        return b"none" if item is None else self._key_value_type(item).value
+        if item is None:
+            return b"none"
+        kind = type(item.value)
+        name = _TYPE_NAMES.get(kind)
+        if name is None:
+            name = _TYPE_NAMES[kind] = self._key_value_type(item).value
+        return name
 
     def call(self, argv: Sequence[bytes], *, from_script: bool = False) -> Any:
         """Run a command inside another one; the reply in the types of `wire.resp`, an error as an `Error`."""
@@ -613,15 +640,17 @@ class Session(FakeSocket):
         Raises:
             Error: It answers with an error.
         """
-        signature = SUPPORTED_COMMANDS[name]
-        function = getattr(FakeSocket, signature.func_name)
-        try:
-            result = self._run_plan(function, _plan_for(function, signature, len(args)), args)
-        except SimpleError as error:
-            raise Error(error.value) from None
+        function, signature, plans = _FAKES[name]
+        plan = plans.get(len(args))
+        if plan is None:
+            try:
+                plan = plans[len(args)] = _plan_for(function, signature, len(args))
+            except SimpleError as error:
+                raise Error(error.value) from None
+        result = self._run_plan(function, plan, args)
         if type(result) is SimpleError:
             raise Error(result.value)
-        return _plain(result)
+        return result
 
     @property
     def in_script(self) -> bool:
@@ -878,12 +907,10 @@ class Session(FakeSocket):
             result = SimpleError(commands.reworded(error.value, plan.name))
         if result is None:
             result = plan.null
-        changed = False
         for item in items:
-            if item._modified and not (plan.zero_is_nothing and result == 0):
+            if item._modified and result != plan.nothing:
                 item.writeback(not plan.keep_empty)
-                changed = True
-        if changed and self.memory.notifies:
+        if items and self.memory.notifies and result != plan.nothing:
             self._notify(plan.name, arguments, items)
         return result
 
@@ -942,7 +969,9 @@ class Session(FakeSocket):
         except SimpleError as error:
             if argv[0].lower() == b"exec":
                 self.leave_transaction()
-                return SimpleError(f"EXECABORT Transaction discarded because of: {error.value.removeprefix('ERR ')}")
+                return SimpleError(
+                    f"EXECABORT Transaction discarded because of: {error.value.removeprefix('ERR ')}"
+                )
             if self._transaction is not None:
                 self._transaction_failed = True
             return error

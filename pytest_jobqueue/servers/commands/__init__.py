@@ -14,6 +14,7 @@ from pytest_jobqueue.servers.commands import (
     pubsub,
     scripting,
     server,
+    settings,
     streams,
     transactions,
     values,
@@ -23,7 +24,7 @@ from pytest_jobqueue.servers.commands.events import EXPIRY_COMMANDS as EXPIRY_CO
 from pytest_jobqueue.servers.commands.events import event_messages as event_messages
 from pytest_jobqueue.servers.commands.events import events as events
 from pytest_jobqueue.servers.commands.facts import NOT_FROM_SCRIPT as NOT_FROM_SCRIPT
-from pytest_jobqueue.servers.commands.facts import ZERO_IS_NOTHING as ZERO_IS_NOTHING
+from pytest_jobqueue.servers.commands.facts import NOTHING as NOTHING
 from pytest_jobqueue.servers.commands.facts import null_is_an_array as null_is_an_array
 from pytest_jobqueue.servers.commands.facts import reworded as reworded
 from pytest_jobqueue.servers.commands.facts import since as since
@@ -33,17 +34,18 @@ from pytest_jobqueue.servers.commands.registry import SYNTAX_ERROR as SYNTAX_ERR
 from pytest_jobqueue.servers.commands.registry import Command as Command
 from pytest_jobqueue.servers.commands.registry import Owner as Owner
 from pytest_jobqueue.servers.commands.registry import text
-from pytest_jobqueue.servers.commands.server import default_config as default_config
+from pytest_jobqueue.servers.commands.settings import default_config as default_config
 from pytest_jobqueue.wire.resp import Error
 
 COMMANDS: dict[str, Command] = {
     name: command
-    for family in (connection, server, blocking, scripting, transactions, pubsub, streams, values)
+    for family in (connection, server, settings, blocking, scripting, transactions, pubsub, streams, values)
     for name, command in family.COMMANDS.items()
 }
 
 CONTAINERS = frozenset(
-    ["acl", "client", "command", "config", "debug", "function", "latency", "memory", "object", "pubsub"]
+    ["acl", "client", "cluster", "command", "config", "debug", "function", "latency", "memory", "module"]
+    + ["object", "pubsub"]
     + ["script", "slowlog", "xgroup", "xinfo"]
 )
 

@@ -6,6 +6,7 @@ changed, whatever the order of the keys in its command; a key of another type is
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
 COMMANDS = Table()
 _LONGEST = (2**63 - 1) / 1000
-_ENDS = {b"left": b"L", b"right": b"R"}
-_EXTREMES = {b"min": b"ZPOPMIN", b"max": b"ZPOPMAX"}
+_ENDS = {b"left": "lpop", b"right": "rpop"}
+_EXTREMES = {b"min": "zpopmin", b"max": "zpopmax"}
 
 
+@functools.lru_cache(maxsize=64)
 def timeout_of(value: bytes) -> float:
     """The seconds that a command may wait; 0 for any time."""
     try:
@@ -53,30 +55,30 @@ def take_from(
     return attempt
 
 
-def _pop(name: str, argv: bytes, kind: bytes) -> None:
+def _pop(name: str, command: str, kind: bytes) -> None:
     @COMMANDS.add(name, 2, ANY, no_script=True)
     def pop(session: Session, args: Sequence[bytes]) -> Any:
         timeout = timeout_of(args[-1])
 
         def take(key: bytes) -> Any:
-            found = session.done(argv, key)
+            found = session.fake(command, (key,))
             return [key, *found] if isinstance(found, list) else [key, found]
 
         keys = args[:-1]
         return session.wait_for(keys, timeout, take_from(session, keys, kind, take))
 
 
-_pop("blpop", b"LPOP", b"list")
-_pop("brpop", b"RPOP", b"list")
-_pop("bzpopmin", b"ZPOPMIN", b"zset")
-_pop("bzpopmax", b"ZPOPMAX", b"zset")
+_pop("blpop", "lpop", b"list")
+_pop("brpop", "rpop", b"list")
+_pop("bzpopmin", "zpopmin", b"zset")
+_pop("bzpopmax", "zpopmax", b"zset")
 
 
 def _move(session: Session, args: Sequence[bytes], timeout: float) -> Any:
     source = args[0]
 
     def take(_key: bytes) -> Any:
-        return session.done(b"LMOVE", *args)
+        return session.fake("lmove", args)
 
     attempt = take_from(session, (source,), b"list", take)
     return session.wait_for((source,), timeout, attempt, nothing=None)
@@ -121,7 +123,7 @@ def _list_pops(
     keys, word, most = _several(args, tuple(_ENDS))
 
     def take(key: bytes) -> Any:
-        return [key, session.done(_ENDS[word] + b"POP", key, b"%d" % most)]
+        return [key, session.fake(_ENDS[word], (key, b"%d" % most))]
 
     return keys, take_from(session, keys, b"list", take)
 
@@ -132,7 +134,7 @@ def _set_pops(
     keys, word, most = _several(args, tuple(_EXTREMES))
 
     def take(key: bytes) -> Any:
-        found = session.done(_EXTREMES[word], key, b"%d" % most)
+        found = session.fake(_EXTREMES[word], (key, b"%d" % most))
         if found and not isinstance(found[0], list):
             found = [list(pair) for pair in zip(found[::2], found[1::2], strict=True)]
         return [key, found]

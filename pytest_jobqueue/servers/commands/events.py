@@ -9,24 +9,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pytest_jobqueue.servers.commands.registry import text
-from pytest_jobqueue.wire.resp import Error
 
 Event = tuple[str, bytes, bytes, int]  # class, name, key, database
 
 _EVERYTHING = "g$lshzxetd"
 _FLAGS = frozenset("KEA" + _EVERYTHING + "mn")
-# As a real server writes them back.
-_ORDER = "KEAg$lshzxetdmn"
 
 
 def parse_flags(value: bytes) -> bytes:
-    """The value of notify-keyspace-events as CONFIG GET shows it afterwards."""
+    """The value of notify-keyspace-events as CONFIG GET shows it afterwards.
+
+    Raises:
+        ValueError: A character is none of the classes.
+    """
     given = set(text(value))
     if not given <= _FLAGS:
-        raise Error(
-            "ERR CONFIG SET failed (possibly related to argument 'notify-keyspace-events') - Invalid event class "
-            "character. Use 'Ag$lshzxeKEtmdn'."
-        )
+        raise ValueError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
     everything = "A" in given or set(_EVERYTHING) <= given
     classes = "A" if everything else "".join(flag for flag in _EVERYTHING if flag in given)
     rest = "".join(flag for flag in "KEmn" if flag in given)

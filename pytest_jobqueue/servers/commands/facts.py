@@ -21,21 +21,12 @@ def null_is_an_array(name: str, count: int) -> bool:
     return name in _ARRAY_NULLS or (name in {"lpop", "rpop"} and count == 2)
 
 
-# fakeredis takes the key for changed although the reply, 0, says that nothing was done.
-ZERO_IS_NOTHING = frozenset(
-    [
-        "sadd",
-        "srem",
-        "hdel",
-        "hsetnx",
-        "zrem",
-        "zremrangebyscore",
-        "zremrangebyrank",
-        "zremrangebylex",
-        "lrem",
-    ]
-    + ["setnx", "msetnx", "persist", "xdel", "xtrim", "renamenx", "move", "smove"]
+# fakeredis takes the key for changed although the reply says that nothing was done.
+_ZERO_IS_NOTHING = (
+    *("sadd", "srem", "smove", "hdel", "hsetnx", "lrem", "setnx", "msetnx", "persist", "renamenx", "move"),
+    *("zrem", "zremrangebyscore", "zremrangebyrank", "zremrangebylex", "xdel", "xtrim"),
 )
+NOTHING: dict[str, int | list[bytes]] = {**dict.fromkeys(_ZERO_IS_NOTHING, 0), "lpop": [], "rpop": []}
 
 _FIRST = (0,)
 _SINCE: dict[str, tuple[int, ...]] = {
@@ -74,15 +65,16 @@ _REWORDED = {
     "ERR min or max not a valid string": "ERR min or max not valid string",
 }
 _QUOTED = re.compile(r"(ERR invalid expire time in|ERR at least 1 input key is needed for) '?([a-z]+)'?.*")
-_OF_COMMANDS: dict[tuple[str, str], str] = {
+_NOT_AN_INTEGER = "ERR value is not an integer or out of range"
+_OF_COMMANDS = {
     **dict.fromkeys(
-        [
-            ("spop", "ERR value is not an integer or out of range"),
-            ("zpopmin", "ERR value is not an integer or out of range"),
-        ]
-        + [("zpopmax", "ERR value is not an integer or out of range")],
+        [(name, _NOT_AN_INTEGER) for name in ("spop", "zpopmin", "zpopmax")],
         "ERR value is out of range, must be positive",
     ),
+    **{
+        (name, SYNTAX_ERROR): f"ERR wrong number of arguments for '{name}' command"
+        for name in ("lpop", "rpop")
+    },
 }
 
 

@@ -38,7 +38,7 @@ def function_list(session: Session, args: Sequence[bytes]) -> Any:
     libraries = session.fake("function list", args)
     for library in libraries:
         for function in library[b"functions"]:
-            function[b"flags"] = [Simple(flag) for flag in function[b"flags"]]
+            function[b"flags"] = frozenset(map(Simple, function[b"flags"]))
     return libraries
 
 

@@ -10,7 +10,6 @@ import platform
 import re
 import time
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.servers.commands.registry import ANY, SYNTAX_ERROR, Table, integer, text
@@ -22,44 +21,6 @@ if TYPE_CHECKING:
 COMMANDS = Table()
 OK = Simple(b"OK")
 _USED_MEMORY = 1_048_576  # what is reported; nothing here measures it
-
-
-def default_config(password: str | None) -> dict[bytes, bytes]:
-    """The settings that CONFIG GET shows at the start: Redis 7's defaults, persistence off."""
-    settings = {
-        "maxmemory": "0",
-        "maxmemory-policy": "noeviction",
-        "maxclients": "10000",
-        "timeout": "0",
-        "tcp-keepalive": "300",
-        "databases": "16",
-        "save": "",
-        "appendonly": "no",
-        "notify-keyspace-events": "",
-        "requirepass": password or "",
-        "lua-time-limit": "5000",
-        "busy-reply-threshold": "5000",
-        "slowlog-log-slower-than": "10000",
-        "slowlog-max-len": "128",
-        "latency-monitor-threshold": "0",
-        "list-max-listpack-size": "-2",
-        "list-max-ziplist-size": "-2",
-        "hash-max-listpack-entries": "512",
-        "hash-max-listpack-value": "64",
-        "set-max-intset-entries": "512",
-        "zset-max-listpack-entries": "128",
-        "zset-max-listpack-value": "64",
-        "stream-node-max-entries": "100",
-        "proto-max-bulk-len": "536870912",
-        "client-output-buffer-limit": "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
-        "bind": "127.0.0.1",
-        "protected-mode": "yes",
-        "cluster-enabled": "no",
-        "loglevel": "notice",
-        "dir": "/",
-        "dbfilename": "dump.rdb",
-    }
-    return {name.encode(): value.encode() for name, value in settings.items()}
 
 
 def _server(session: Session) -> dict[str, Any]:
@@ -212,49 +173,6 @@ def info(session: Session, args: Sequence[bytes]) -> Any:
     return Verbatim("\r\n".join(chunks).encode())
 
 
-@COMMANDS.add("config get", 1, ANY)
-def config_get(session: Session, args: Sequence[bytes]) -> Any:
-    """CONFIG GET pattern …."""
-    patterns = [text(pattern).lower() for pattern in args]
-    return {
-        name: value
-        for name, value in session.memory.config.items()
-        if any(fnmatchcase(text(name), pattern) for pattern in patterns)
-    }
-
-
-@COMMANDS.add("config set", 2, ANY)
-def config_set(session: Session, args: Sequence[bytes]) -> Any:
-    """CONFIG SET name value …; all or nothing."""
-    if len(args) % 2:
-        raise Error("ERR wrong number of arguments for 'config|set' command")
-    changes = {name.lower(): value for name, value in zip(args[::2], args[1::2], strict=True)}
-    memory = session.memory
-    for name in changes:
-        if name not in memory.config:
-            raise Error(f"ERR Unknown option or number of arguments for CONFIG SET - '{text(name)}'")
-    memory.config.update(changes)
-    memory.notifies = bool(memory.config[b"notify-keyspace-events"])
-    if b"requirepass" in changes:
-        memory.password = text(changes[b"requirepass"]) or None
-        memory.guarded = memory.restricted or memory.password is not None
-        session.authenticated = True
-    return OK
-
-
-@COMMANDS.add("config resetstat")
-def config_resetstat(session: Session, _args: Sequence[bytes]) -> Any:
-    """CONFIG RESETSTAT."""
-    session.memory.total_commands = session.memory.total_connections = session.memory.expired_keys = 0
-    return OK
-
-
-@COMMANDS.add("config rewrite")
-def config_rewrite(_session: Session, _args: Sequence[bytes]) -> Any:
-    """CONFIG REWRITE: there is no file."""
-    raise Error("ERR The server is running without a config file")
-
-
 @COMMANDS.add("command docs", 0, ANY)
 def command_docs(_session: Session, _args: Sequence[bytes]) -> Any:
     """COMMAND DOCS: none are kept; an empty map, as for commands that do not exist."""
@@ -273,18 +191,52 @@ def command_count(session: Session, _args: Sequence[bytes]) -> Any:
     return len({name.partition(" ")[0] for name in session.memory.table})
 
 
-@COMMANDS.add("command getkeys", 1, ANY)
+_OPERANDS = {  # commands with a count of keys: where the count stands, and a key before it
+    **dict.fromkeys(["eval", "evalsha", "eval_ro", "evalsha_ro", "fcall", "fcall_ro"], (2, False)),
+    **dict.fromkeys(["zunionstore", "zinterstore", "zdiffstore"], (2, True)),
+    **dict.fromkeys(["lmpop", "zmpop", "sintercard", "zunion", "zinter", "zdiff", "zintercard"], (1, False)),
+    **dict.fromkeys(["blmpop", "bzmpop"], (2, False)),
+}
+
+
+_LAST = {  # where the last key stands, counted from the end, in what fakeredis describes with one key
+    **dict.fromkeys(["mset", "msetnx", "mget", "del", "unlink", "exists", "touch", "watch"], -1),
+    **dict.fromkeys(["sinter", "sunion", "sdiff", "sinterstore", "sunionstore", "sdiffstore"], -1),
+    **dict.fromkeys(["blpop", "brpop", "bzpopmin", "bzpopmax"], -2),
+}
+
+
+def _keys_of(name: str, args: Sequence[bytes], details: Sequence[Any]) -> list[bytes]:
+    lower = [word.lower() for word in args]
+    if name in ("xread", "xreadgroup"):
+        rest = args[lower.index(b"streams") + 1 :] if b"streams" in lower else ()
+        return list(rest[: len(rest) // 2])
+    if name in _OPERANDS:
+        position, with_target = _OPERANDS[name]
+        count = integer(args[position])
+        return [*args[1 : 1 + with_target], *args[position + 1 : position + 1 + count]]
+    if name == "sort" and b"store" in lower[:-1]:
+        return [args[1], args[lower.index(b"store") + 1]]
+    first, last, step = details[3], _LAST.get(name, details[4]), details[5]
+    stop = last if last >= 0 else len(args) + last
+    return list(args[first : stop + 1 : step]) if first else []
+
+
+@COMMANDS.add("command getkeys", 2, ANY)
 def command_getkeys(session: Session, args: Sequence[bytes]) -> Any:
-    """COMMAND GETKEYS command arg …, from the key positions that COMMAND INFO tells."""
+    """COMMAND GETKEYS command arg …."""
     described = session.call([b"COMMAND", b"INFO", args[0].lower()])
     details = described[0] if isinstance(described, list) and described else None
     if not details:
         raise Error("ERR Invalid command specified")
-    first, last, step = details[3], details[4], details[5]
-    if first == 0:
+    arity = details[1]
+    if len(args) != arity if arity > 0 else len(args) < -arity:
+        raise Error("ERR Invalid number of arguments specified for command")
+    name = text(args[0]).lower()
+    keys = _keys_of(name, args, details)
+    if not keys:
         raise Error("ERR The command has no key arguments")
-    stop = last if last >= 0 else len(args) + last
-    return list(args[first : stop + 1 : step])
+    return keys
 
 
 @COMMANDS.add("touch", 1, ANY)
@@ -309,23 +261,27 @@ def object_encoding(session: Session, args: Sequence[bytes]) -> Any:
     kind = session.type_name(args[0])
     if kind == b"string":
         return _string_encoding(value)
-    size = len(value)
-    if kind == b"list":
-        return b"listpack" if size <= 128 and all(len(item) <= 64 for item in value) else b"quicklist"
     if kind == b"stream":
         return b"stream"
-    members = [member for member in value if isinstance(member, bytes)]
+    size, release = len(value), session.memory.release
+    members = _members(session, args[0], kind)
     short = all(len(member) <= 64 for member in members)
-    if (
-        kind == b"set"
-        and size <= 512
-        and all(re.fullmatch(rb"0|-?[1-9]\d{0,18}", member) for member in members)
-    ):
+    if kind == b"list":
+        return b"listpack" if release >= (7, 2) and size <= 128 and short else b"quicklist"
+    if kind == b"set" and size <= 512 and all(re.fullmatch(rb"0|-?[1-9]\d{0,18}", one) for one in members):
         return b"intset"
     limit = 512 if kind == b"hash" else 128
-    if size <= limit and short:
+    if size <= limit and short and (kind != b"set" or release >= (7, 2)):
         return b"listpack"
     return b"skiplist" if kind == b"zset" else b"hashtable"
+
+
+def _members(session: Session, key: bytes, kind: bytes) -> list[bytes]:
+    if kind == b"hash":
+        return [word for pair in session.done(b"HGETALL", key).items() for word in pair]
+    if kind == b"zset":
+        return list(session.done(b"ZRANGE", key, b"0", b"-1"))
+    return list(session.value(key))
 
 
 def _string_encoding(value: bytes) -> bytes:
@@ -360,15 +316,16 @@ def object_freq(session: Session, args: Sequence[bytes]) -> Any:
 @COMMANDS.add("memory usage", 1, 3)
 def memory_usage(session: Session, args: Sequence[bytes]) -> Any:
     """MEMORY USAGE key [SAMPLES n]: an estimate in bytes."""
-    if len(args) > 1 and (len(args) != 3 or args[1].lower() != b"samples"):
-        raise Error(SYNTAX_ERROR)
+    if len(args) > 1:
+        if len(args) != 3 or args[1].lower() != b"samples" or integer(args[2]) < 0:
+            raise Error(SYNTAX_ERROR)
     value = session.value(args[0])
     if value is None:
         return None
     return 56 + len(args[0]) + (len(value) if isinstance(value, bytes) else 64 * len(value))
 
 
-@COMMANDS.add("wait", 2)
+@COMMANDS.add("wait", 2, no_script=True)
 def wait(_session: Session, args: Sequence[bytes]) -> Any:
     """WAIT numreplicas timeout: there are no replicas, and waiting for one would be in vain."""
     integer(args[0])
@@ -378,8 +335,11 @@ def wait(_session: Session, args: Sequence[bytes]) -> Any:
 
 
 @COMMANDS.add("slowlog get", 0, 1)
-def slowlog_get(_session: Session, _args: Sequence[bytes]) -> Any:
+def slowlog_get(_session: Session, args: Sequence[bytes]) -> Any:
     """SLOWLOG GET [count]: nothing is logged."""
+    error = "ERR count should be greater than or equal to -1"
+    if args and integer(args[0], error) < -1:
+        raise Error(error)
     return []
 
 
@@ -411,6 +371,56 @@ def latency_history(_session: Session, _args: Sequence[bytes]) -> Any:
 def latency_reset(_session: Session, _args: Sequence[bytes]) -> Any:
     """LATENCY RESET [event …]."""
     return 0
+
+
+@COMMANDS.add("role")
+def role(_session: Session, _args: Sequence[bytes]) -> Any:
+    """ROLE: always a master without replicas."""
+    return [b"master", 0, []]
+
+
+def _replica_of(name: str) -> None:
+    @COMMANDS.add(name, 2, no_script=True)
+    def replica_of(_session: Session, args: Sequence[bytes]) -> Any:
+        if [word.lower() for word in args] == [b"no", b"one"]:
+            return OK
+        raise Error("ERR replication is not part of the in-memory Redis; run with --redis=server")
+
+
+_replica_of("replicaof")
+_replica_of("slaveof")
+
+
+@COMMANDS.add("module list")
+def module_list(_session: Session, _args: Sequence[bytes]) -> Any:
+    """MODULE LIST: none."""
+    return []
+
+
+@COMMANDS.add("monitor", no_script=True)
+def monitor(_session: Session, _args: Sequence[bytes]) -> Any:
+    """MONITOR is refused; the journal of the test holds every command."""
+    raise Error(
+        "ERR MONITOR is not part of the in-memory Redis; look at jobqueue.journal, or run with --redis=server"
+    )
+
+
+@COMMANDS.add("lolwut", 0, ANY)
+def lolwut(session: Session, _args: Sequence[bytes]) -> Any:
+    """LOLWUT: the version, without the art."""
+    return Verbatim(f"Redis ver. {session.memory.version}\n".encode())
+
+
+@COMMANDS.add("latency histogram", 0, ANY)
+def latency_histogram(_session: Session, _args: Sequence[bytes]) -> Any:
+    """LATENCY HISTOGRAM [command …]: nothing is measured."""
+    return {}
+
+
+@COMMANDS.add("latency doctor")
+def latency_doctor(_session: Session, _args: Sequence[bytes]) -> Any:
+    """LATENCY DOCTOR."""
+    return Verbatim(b"Nothing is measured in the in-memory Redis.\n")
 
 
 @COMMANDS.add("debug sleep", 1, no_script=True)

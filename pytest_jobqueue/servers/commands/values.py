@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from pytest_jobqueue.servers.commands.registry import ANY, SYNTAX_ERROR, WRONG_TYPE, Table, integer
+from pytest_jobqueue.servers.commands.registry import ANY, SYNTAX_ERROR, WRONG_TYPE, Table, integer, text
 from pytest_jobqueue.wire.resp import Error, Simple
 
 if TYPE_CHECKING:
@@ -28,17 +28,6 @@ def lmove(session: Session, args: Sequence[bytes]) -> Any:
         raise Error(SYNTAX_ERROR)
     return session.fake("lmove", args)
 
-
-def _pop(name: str) -> None:
-    @COMMANDS.add(name, 1, 2)
-    def pop(session: Session, args: Sequence[bytes]) -> Any:
-        if len(args) == 2 and args[1] == b"0" and session.type_name(args[0]) == b"list":
-            return []  # and a watched key is not touched
-        return session.fake(name, args)
-
-
-_pop("lpop")
-_pop("rpop")
 
 # Expiry ---------------------------------------------------------------------------------------------------
 
@@ -232,17 +221,22 @@ def sort(session: Session, args: Sequence[bytes]) -> Any:
 _FARTHEST = 2**63 - 1
 
 
+def _check_conditions(words: Sequence[bytes]) -> None:
+    options = {word.upper() for word in words}
+    for word in words:
+        if word.upper() not in (b"NX", b"XX", b"GT", b"LT"):
+            raise Error(f"ERR Unsupported option {text(word)}")
+    if b"NX" in options and len(options) > 1:
+        raise Error("ERR NX and XX, GT or LT options at the same time are not compatible")
+    if {b"GT", b"LT"} <= options:
+        raise Error("ERR GT and LT options at the same time are not compatible")
+
+
 def _expires(name: str, unit: int, *, relative: bool) -> None:
     @COMMANDS.add(name, 2, ANY)
     def expire(session: Session, args: Sequence[bytes]) -> Any:
-        options = {word.upper() for word in args[2:]}
-        for word in args[2:]:
-            if word.upper() not in (b"NX", b"XX", b"GT", b"LT"):
-                raise Error(f"ERR Unsupported option {word.decode('utf-8', 'replace')}")
-        if b"NX" in options and len(options) > 1:
-            raise Error("ERR NX and XX, GT or LT options at the same time are not compatible")
-        if {b"GT", b"LT"} <= options:
-            raise Error("ERR GT and LT options at the same time are not compatible")
+        if len(args) > 2:
+            _check_conditions(args[2:])
         number = integer(args[1])
         limit = _FARTHEST // unit
         when = number * unit + (session.now_in_ms() if relative else 0)
