@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_jobqueue.errors import UsageError
-from pytest_jobqueue.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_jobqueue.settings import OnError
+    from pytest_jobqueue.settings import OnError, Settings
 
 NOT_GIVEN: Any = object()
 MARKER_HELP = (
@@ -23,8 +21,7 @@ MARKER_HELP = (
 _REAL = ("server", "container", "url")
 
 
-@dataclass(frozen=True, slots=True)
-class Narrowing:
+class Narrowing(NamedTuple):
     """What one test asks for.
 
     Attributes:
@@ -39,6 +36,8 @@ class Narrowing:
 
     def settings(self, settings: Settings) -> Settings:
         """The settings for this test."""
+        from dataclasses import replace
+
         return replace(settings, **self.changes)
 
     def allows(self, mode: str) -> bool:
@@ -81,6 +80,8 @@ def jobqueue(
         "on_error": on_error,
     }
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    from pytest_jobqueue.settings import Settings
+
     try:
         Settings(**changes)
     except UsageError as error:

@@ -28,8 +28,8 @@ from pytest_jobqueue.fixtures import (  # noqa: F401 (found here by pytest)
     narrowing,
 )
 from pytest_jobqueue.marker import MARKER_HELP, kind_of
+from pytest_jobqueue.options import OPTIONS, Option
 from pytest_jobqueue.run import Run
-from pytest_jobqueue.settings import OPTIONS, Option
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -49,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the options once, and meet pytest-xdist if it is there."""
+    """Read the options once, and be ready for pytest-xdist."""
     config.addinivalue_line("markers", MARKER_HELP)
     values = {option.name: _value(config, option) for option in OPTIONS}
     told = getattr(config, "workerinput", {}).get("jobqueue")
@@ -69,8 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
         worker=told["worker"] if told else None,
         container=told["container"] if told else None,
     )
-    if config.pluginmanager.hasplugin("xdist"):
-        config.pluginmanager.register(_WithXdist(config), "jobqueue-xdist")
+    # Whether pytest-xdist is there, and under which name it was loaded, is no concern of ours.
+    config.pluginmanager.register(_WithXdist(config), "jobqueue-xdist")
 
 
 def _value(config: pytest.Config, option: Option) -> tuple[str, str | None]:
@@ -171,12 +171,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 class _WithXdist:
-    """The hooks that exist only with pytest-xdist."""
+    """What travels between the controller and the workers of pytest-xdist; without it, hooks never called."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._run = config.stash[RUN]
 
-    @pytest.hookimpl
+    @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker what the controller decided, before it starts."""
         try:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_jobqueue.servers.provider import Provider
 
 CONNECT_TIMEOUT = 5.0  # seconds until a Redis that does not answer counts as gone
+READ_SIZE = 16 * 1024  # bytes; asyncio allocates as much for each read, by default 16 times this
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ class _Side(asyncio.Protocol):
     other: _Side | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if hasattr(transport, "max_size"):
+            transport.max_size = READ_SIZE
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
 
     def data_received(self, data: bytes) -> None:
@@ -133,6 +136,10 @@ class _Side(asyncio.Protocol):
 
 class ServerSide(_Side):
     """The end towards Redis."""
+
+    def eof_received(self) -> bool:
+        """Redis hangs up: nothing more can come, so both ends are closed."""
+        return False
 
 
 class ClientSide(_Side):

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_jobqueue import Settings, marker, plugin
 from pytest_jobqueue.assertions import Assertions
-from pytest_jobqueue.settings import OPTIONS
+from pytest_jobqueue.options import OPTIONS
 from pytest_jobqueue.wire.dialects import DIALECTS
 
 DOCS = Path(__file__).parents[2] / "docs"

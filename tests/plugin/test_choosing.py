@@ -9,7 +9,7 @@ import pytest
 from support.processes import foreign_server
 from support.tools import need
 
-from pytest_jobqueue.settings import OPTIONS
+from pytest_jobqueue.options import OPTIONS
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,24 @@ def test_when_the_client_hangs_up_redis_is_told(peer) -> None:
         assert there.recv(10) == b""
 
 
+def test_clients_that_come_and_go_leave_nothing_behind() -> None:
+    need("server")
+    with pytest_jobqueue.serve("server") as server, redis.Redis.from_url(server.direct_url) as direct:
+        for _ in range(20):
+            with redis.Redis.from_url(server.url) as client:
+                client.incr("visits")
+        assert direct.get("visits") == b"20"
+        with redis.Redis.from_url(server.url) as last:
+            last.ping()
+            # What this client asks is answered after the goodbyes of those before it have been read.
+            for _ in range(1000):
+                if len(server.clients()) == 1:
+                    break
+                last.ping()
+            assert len(server.clients()) == 1
+            assert len(direct.client_list()) <= 3
+
+
 def test_a_redis_that_is_not_there_closes_the_clients_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]

@@ -73,9 +73,9 @@ def test_loading_the_plugin_imports_nothing_third_party_and_nothing_large():
         "pytest_jobqueue.errors",
         "pytest_jobqueue.fixtures",
         "pytest_jobqueue.marker",
+        "pytest_jobqueue.options",
         "pytest_jobqueue.plugin",
         "pytest_jobqueue.run",
-        "pytest_jobqueue.settings",
     }
     assert not {"asyncio", "ssl", "json", "socket"} & foreign
 
@@ -89,7 +89,7 @@ def test_a_whole_run_that_does_not_use_the_plugin_imports_nothing_more(pytester)
             ours = {name for name in sys.modules if name.startswith("pytest_jobqueue")}
             assert ours == {"pytest_jobqueue"} | {
                 f"pytest_jobqueue.{name}"
-                for name in ("errors", "fixtures", "marker", "plugin", "run", "settings")
+                for name in ("errors", "fixtures", "marker", "options", "plugin", "run")
             }
             assert not {"redis", "fakeredis", "hiredis", "lupa"} & set(sys.modules)
         """
