@@ -41,6 +41,7 @@ class Adapter:
 
 
 ADAPTERS = (
+    Adapter("huey", ("huey.api.Huey",), "pytest_jobqueue.adapters.huey:bind"),
     Adapter(
         "sidekiq",
         ("pytest_jobqueue.handlers.Handlers", "builtins.dict"),

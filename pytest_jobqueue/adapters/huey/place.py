@@ -1,0 +1,102 @@
+"""Where an application keeps its tasks: ours while it lasts, and afterwards as before.
+
+Private names of Huey, tried on 2.5.0 and 3.5.4, stand here and in `messages`: `_timeout_handler` (a consumer
+sets it; Huey 3) and `_registry._registry` (for messages).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import huey as package
+from huey import consumer
+from huey.storage import RedisStorage
+
+from pytest_jobqueue.adapters.pools import Repointed
+from pytest_jobqueue.deadline import Deadline, DeadlineExceeded
+from pytest_jobqueue.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from huey.api import Huey
+
+_OLDEST = (2, 5)
+
+
+class Place:
+    """A Huey that leads to another Redis and does not run its tasks on the spot, until `restore`.
+
+    Args:
+        huey: The application.
+        url: Where it is to lead.
+
+    Raises:
+        UsageError: It is too old, or keeps its tasks elsewhere than in Redis.
+    """
+
+    def __init__(self, huey: Huey, url: str) -> None:
+        _check_version()
+        self._huey = huey
+        self._storage = huey.storage
+        self._immediate = huey.immediate
+        self._handler = getattr(huey, "_timeout_handler", None)
+        huey.immediate = False  # with a store in memory, this makes the one of production
+        if not isinstance(huey.storage, RedisStorage):
+            kind = type(huey.storage).__name__
+            self._put_back()
+            raise UsageError(
+                f"the Huey {huey.name!r} ({type(huey).__name__}) keeps its tasks in a {kind}, not in Redis; "
+                "for tests on a Redis make it a RedisHuey, PriorityRedisHuey or RedisExpireHuey"
+            )
+        self._repointed = Repointed(huey.storage.pool, url)
+        if _is_of_processes(self._handler):
+            huey._timeout_handler = alarm  # noqa: SLF001 (see the head of this file)
+
+    def restore(self) -> None:
+        """Lead where it led before."""
+        self._repointed.restore()
+        if self._handler is not None:
+            self._huey._timeout_handler = self._handler  # noqa: SLF001
+        self._put_back()
+
+    def _put_back(self) -> None:
+        self._huey.immediate = self._immediate
+        self._huey.storage = self._storage
+
+
+def _check_version() -> None:
+    version = str(package.__version__)
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < _OLDEST:
+        raise UsageError(
+            f"huey {version} is installed, and this adapter is for 2.5 and newer: pip install 'huey>=2.5'"
+        )
+
+
+def _is_of_processes(handler: Any) -> bool:
+    """Whether the application made a consumer whose workers are processes: they enforce time limits."""
+    return isinstance(getattr(handler, "__self__", None), consumer.ProcessEnvironment)
+
+
+class _Limit(Deadline):
+    """A deadline that raises what Huey's process workers raise."""
+
+    def _ring(self, number: int, frame: FrameType | None) -> None:
+        try:
+            super()._ring(number, frame)
+        except DeadlineExceeded as error:
+            if error.deadline is not self:
+                raise
+            from huey.exceptions import TaskTimeout
+
+            raise TaskTimeout(f"timeout ({self.seconds}s)") from None
+
+
+@contextlib.contextmanager
+def alarm(seconds: float) -> Iterator[None]:
+    """A process worker's time limit, which here gives back the alarm that it borrowed."""
+    with _Limit(seconds):
+        yield

@@ -1,0 +1,45 @@
+"""Huey through the door that is open to every adapter, with each of its Redis storages."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_jobqueue.contracts import jobs
+from pytest_jobqueue.contracts.adapter import AdapterContract, Names
+
+huey = pytest.importorskip("huey")
+
+HERE = "pytest_jobqueue.contracts.jobs"
+
+
+class TestRedisHuey(AdapterContract):
+    kind = huey.RedisHuey
+    names = Names(
+        *(f"{HERE}.{name}" for name in ("add", "keywords", "boom", "flaky", "hooked")),
+        retry_options={"retries": 2, "retry_delay": 60},
+        queue="service",
+    )
+
+    @pytest.fixture
+    def jobqueue_app(self):
+        app = self.kind("service", host="redis.invalid")
+        for function in (jobs.add, jobs.keywords, jobs.boom, jobs.flaky, jobs.hooked):
+            app.task()(function)
+        return app
+
+
+class TestPriorityRedisHuey(TestRedisHuey):
+    kind = huey.PriorityRedisHuey
+
+
+class TestRedisExpireHuey(TestRedisHuey):
+    kind = huey.RedisExpireHuey
+
+
+class TestLocalTime(TestRedisHuey):
+    @pytest.fixture
+    def jobqueue_app(self):
+        app = huey.RedisHuey("service", host="redis.invalid", utc=False)
+        for function in (jobs.add, jobs.keywords, jobs.boom, jobs.flaky, jobs.hooked):
+            app.task()(function)
+        return app
