@@ -86,13 +86,14 @@ class SidekiqBinding:
         )
         self._client = Client(*common, self._lanes, default_queue)
         # Jitter spreads retries and keeps no secret.
+        self._scheduler = Scheduler(*common)
         self._worker = Worker(
             *common,
             lanes=self._lanes,
             runner=runner,
+            scheduler=self._scheduler,
             random=random or Random(),  # noqa: S311
         )
-        self._scheduler = Scheduler(*common)
         self._presence = Presence(*common, process_id)
 
     # Enqueuing
@@ -198,6 +199,8 @@ class SidekiqBinding:
         Raises:
             PoisonJobError: A due entry is no job; it has left its set, as it would have in the real program.
         """
+        if self._worker.saw_none_due():
+            return 0
         try:
             return self._scheduler.tick()
         finally:

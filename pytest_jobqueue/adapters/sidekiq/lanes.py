@@ -74,10 +74,13 @@ class Lanes:
 
     def discover(self) -> bool:
         """Take in what the server's `queues` set has; True when there was something new."""
+        return self.take_in(self._store.known_queues()) if self._grows else False
+
+    def take_in(self, names: Sequence[str]) -> bool:
+        """Listen to these too, if the list grows; True when there was something new."""
         before = len(self.listening)
-        if self._grows:
-            for name in self._store.known_queues():
-                self.heard_of(name)
+        for name in names:
+            self.heard_of(name)
         return len(self.listening) > before
 
     def discover_in_progress(self) -> None:

@@ -14,7 +14,7 @@ from pytest_jobqueue.errors import PoisonJobError
 from pytest_jobqueue.wire.sidekiq import decode, dump, quoted, timestamp
 
 if TYPE_CHECKING:
-    from pytest_jobqueue.adapters.sidekiq.link import Link
+    from pytest_jobqueue.adapters.sidekiq.link import Command, Link
     from pytest_jobqueue.wire.dialects import Dialect, Keys
     from pytest_jobqueue.wire.sidekiq import Payload
 
@@ -43,14 +43,20 @@ class Scheduler:
         """
         return self._go_tick() if self._dialect.is_go else self._sidekiq_tick()
 
-    def _any_due(self, keys: tuple[str, str], now: str) -> bool:
+    def looks(self) -> list[Command]:
+        """The questions whether anything is due, for whoever can send them along with others."""
+        now = repr(time.time())
+        keys = self._keys.schedule, self._keys.retry
+        return [("ZRANGEBYSCORE", key, "-inf", now, "LIMIT", 0, 1) for key in keys]
+
+    def _any_due(self) -> bool:
         # Most passes find nothing: one look at both sets spares the rest.
-        return any(self._link.send(*[("ZRANGEBYSCORE", key, "-inf", now, "LIMIT", 0, 1) for key in keys]))
+        return any(self._link.send(*self.looks()))
 
     def _go_tick(self) -> int:
         now = repr(time.time())
         keys = self._keys.schedule, self._keys.retry
-        return sum(self._go_move_all(key, now) for key in keys) if self._any_due(keys, now) else 0
+        return sum(self._go_move_all(key, now) for key in keys) if self._any_due() else 0
 
     def _go_move_all(self, key: str, now: str) -> int:
         moved = 0
@@ -68,7 +74,7 @@ class Scheduler:
 
     def _sidekiq_tick(self) -> int:
         keys = self._keys.retry, self._keys.schedule
-        if not self._any_due(keys, repr(time.time())):
+        if not self._any_due():
             return 0
         moved = 0
         for key in keys:

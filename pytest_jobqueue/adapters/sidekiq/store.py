@@ -62,9 +62,7 @@ class Store:
 
     def known_queues(self) -> list[str]:
         """The members of the `queues` set, sorted."""
-        return sorted(
-            name.decode("utf-8", "replace") for name in self._link.call("SMEMBERS", self._keys.queues)
-        )
+        return names_of(self._link.call("SMEMBERS", self._keys.queues))
 
     def in_progress(self) -> list[tuple[str, bytes]]:
         """Queue and payload of every job that some process has in its hands, newest first in each list."""
@@ -100,6 +98,11 @@ class Store:
         )
         named = {f"{keys.prefix}{queue}": length for queue, length in zip(queues, lengths, strict=True)}
         return int(processed or 0), int(failed or 0), retries, named
+
+
+def names_of(members: Iterable[bytes]) -> list[str]:
+    """Queue names as text, sorted."""
+    return sorted(name.decode("utf-8", "replace") for name in members)
 
 
 def _escaped(text: str) -> str:

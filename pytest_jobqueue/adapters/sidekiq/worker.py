@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import RedisError
 
 from pytest_jobqueue.adapters.sidekiq.runner import at_the_job
+from pytest_jobqueue.adapters.sidekiq.store import names_of
 from pytest_jobqueue.errors import PoisonJobError
 from pytest_jobqueue.job import Job, Outcome
 from pytest_jobqueue.wire.retries import DEAD_JOBS, DEAD_SECONDS, Failure, Verdict, after_failure
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from pytest_jobqueue.adapters.sidekiq.lanes import Lane, Lanes
     from pytest_jobqueue.adapters.sidekiq.link import Command, Link
     from pytest_jobqueue.adapters.sidekiq.runner import Runner
+    from pytest_jobqueue.adapters.sidekiq.scheduler import Scheduler
     from pytest_jobqueue.wire.dialects import Dialect, Keys
 
 _DAY = 24 * 60 * 60
+_MOMENT = 0.01  # seconds in which nobody but the caller of two calls in a row comes in between
 NOTHING: Any = object()  # in place of a queue's name or None: fetch nothing ahead
 
 
@@ -64,18 +67,29 @@ class Worker:
     """
 
     def __init__(
-        self, link: Link, keys: Keys, dialect: Dialect, *, lanes: Lanes, runner: Runner, random: Random
+        self,
+        link: Link,
+        keys: Keys,
+        dialect: Dialect,
+        *,
+        lanes: Lanes,
+        runner: Runner,
+        scheduler: Scheduler,
+        random: Random,
     ) -> None:
         self._link = link
         self._keys = keys
         self._dialect = dialect
         self._lanes = lanes
         self._runner = runner
+        self._scheduler = scheduler
         self._random = random
         self._day = (-1, "")
         self.in_hand: list[Taken] = []
         self.recovered: deque[Taken] = deque()
         self._ahead: Taken | None = None  # fetched with the last acknowledgement
+        self._found_none = False  # or: the fetch that went with it found nothing
+        self._none_due_at: float | None = None  # when it was seen that nothing is due
 
     @property
     def set_aside(self) -> list[Taken]:
@@ -91,12 +105,33 @@ class Worker:
             if queue is None or taken.lane.name == queue:
                 self._no_longer_aside(taken)
                 return taken
+        found_none, self._found_none = self._found_none, False
         if queue is not None:
             return self._fetch([self._lanes.named(queue)])
+        if found_none:
+            return self._last_look()
         found = self._fetch(self._lanes.listening)
         if found is None and self._lanes.discover():
             found = self._fetch(self._lanes.listening)
         return found
+
+    def _last_look(self) -> Taken | None:
+        """Most likely a drain is at its end: ask in one go all that is asked there."""
+        lanes = list(self._lanes.listening)
+        looks = self._scheduler.looks()
+        *fetched, members, one, other = self._link.send(
+            *_fetching(lanes), ("SMEMBERS", self._keys.queues), *looks
+        )
+        found = self._fetched(lanes, fetched)
+        if found is None and self._lanes.take_in(names_of(members)):
+            found = self._fetch(self._lanes.listening)
+        self._none_due_at = None if one or other else time.time()
+        return found
+
+    def saw_none_due(self) -> bool:
+        """Whether it was seen a moment ago that nothing is due; the answer serves once."""
+        seen, self._none_due_at = self._none_due_at, None
+        return seen is not None and 0 <= time.time() - seen < _MOMENT
 
     def _no_longer_aside(self, taken: Taken) -> None:
         if taken is self._ahead:
@@ -171,12 +206,13 @@ class Worker:
 
     def _finish(self, taken: Taken, then: str | None) -> None:
         done = (*self._counted("processed"), *self._acknowledged(taken))
-        if then is NOTHING or self.recovered:
+        lanes = self._lanes.listening if then is None else [self._lanes.named(then)]
+        if then is NOTHING or self.recovered or not lanes:
             self._link.send(*done)
             return
-        lanes = self._lanes.listening if then is None else [self._lanes.named(then)]
         replies = self._link.send(*done, *_fetching(lanes))
         self._ahead = self._fetched(lanes, replies[len(done) :])
+        self._found_none = then is None and self._ahead is None
 
     def _record(
         self, taken: Taken, payload: Payload, job: Job, error: BaseException, seconds: float
