@@ -45,8 +45,8 @@ def task_for(huey: Huey, call: Call) -> Task:
     for option in call.options:
         if option not in known:
             raise UsageError(
-                f"{call.name}: Huey has no option {option!r}{_did_you_mean(option, known)}; "
-                f"there are {', '.join(known)}"
+                f"{call.name}: Huey has no option {option!r}{_did_you_mean(option, known)} "
+                f"(there are {', '.join(known)})"
             )
     eta = None
     if call.at is not None:

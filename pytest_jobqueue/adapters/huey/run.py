@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from huey import signals as S  # noqa: N812 (as Huey does)
 from huey.exceptions import RetryTask, TaskLockedException
+from redis.exceptions import RedisError
 
 from pytest_jobqueue.adapters.huey.messages import text_of
 from pytest_jobqueue.job import Outcome
@@ -35,12 +36,13 @@ class Run:
         self.seconds = 0.0
         self.result: Any = None
         self.called = False
+        self.unfinished = False
 
     def go(self, huey: Huey) -> None:
         """Let Huey execute the task.
 
         Raises:
-            BaseException: What did not come from the task: Redis that fails, an alarm between two jobs.
+            BaseException: What is not about the task: Redis that fails, an alarm between two jobs.
         """
         inner = self.task.execute
         self.task.execute = lambda: self._call(inner)
@@ -48,7 +50,10 @@ class Run:
             self.result = huey.execute(self.task)
         except BaseException as error:
             if error is not self.exception:
-                raise
+                if isinstance(error, RedisError) or not isinstance(error, Exception):
+                    raise
+                self.exception = error  # a result that cannot be serialised, for example
+                self.unfinished = True
         finally:
             del self.task.execute
 
@@ -86,7 +91,8 @@ class Run:
             return Outcome(job, "retrying", exception=error, seconds=self.seconds)
         if limited or S.SIGNAL_LOCKED in seen or S.SIGNAL_CANCELED in seen:
             return Outcome(job, "dropped", reason=reason, seconds=self.seconds)
-        return Outcome(job, "failed", exception=error, seconds=self.seconds)
+        why = "Huey could not finish it after it ran" if self.unfinished else None
+        return Outcome(job, "failed", exception=error, reason=why, seconds=self.seconds)
 
     @property
     def error_text(self) -> str | None:
