@@ -8,18 +8,21 @@ were. In another thread, and where there is no SIGALRM, a deadline interrupts no
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType, TracebackType
 
     from typing_extensions import Self
 
 _SOON = 1e-6  # seconds; a timer of zero would be no timer
 _AGAIN = 1e-3  # seconds until a ring is tried again that came where it must not interrupt
+_GRACE = 0.25  # seconds that an event loop gets to end in its own way what it awaits
 
 
 class DeadlineExceeded(BaseException):
@@ -39,15 +42,19 @@ class Deadline:
 
     Args:
         seconds: How long the block may take.
+        in_loop: What takes the time is awaited in an event loop, by somebody who looks at `left`. The alarm
+            is then for code that keeps the loop from running: it goes off a moment later, and only there.
 
     Attributes:
         seconds: As given.
         stopped: Whether what follows is no longer measured.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, in_loop: bool = False) -> None:
         self.seconds = seconds
         self.stopped = False
+        self._in_loop = in_loop
+        self._rings = 0.0
         self._ends = 0.0
         self._handler: Any = None
         self._theirs_at: float | None = None
@@ -67,10 +74,25 @@ class Deadline:
     def start(self) -> None:
         """Count from now, without an alarm: for whoever looks at `left`."""
         self._ends = time.monotonic() + self.seconds
+        self._rings = self._ends + (_GRACE if self._in_loop else 0)
 
     def stop(self) -> None:
         """What follows is not measured: to say what was there when the time was up."""
         self.stopped = True
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[Self]:
+        """The block in time, without an alarm when another deadline has it.
+
+        Two that are awaited at once do not end in turn, so only one of them can borrow it.
+        """
+        holder = getattr(signal.getsignal(signal.SIGALRM), "__self__", None) if _can_ring() else self
+        if isinstance(holder, Deadline):
+            self.start()
+            yield self
+        else:
+            with self:
+                yield self
 
     def __enter__(self) -> Self:
         self.start()
@@ -85,7 +107,7 @@ class Deadline:
 
     def _wind(self) -> None:
         """Set the timer for whoever comes first."""
-        first = self._ends if self._theirs_at is None else min(self._ends, self._theirs_at)
+        first = self._rings if self._theirs_at is None else min(self._rings, self._theirs_at)
         signal.setitimer(signal.ITIMER_REAL, max(first - time.monotonic(), _SOON))
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
@@ -97,9 +119,9 @@ class Deadline:
             self._wind()
             if callable(self._handler):
                 self._handler(number, frame)
-        elif _among_ours(frame):
+        elif _among_ours(frame) or (self._in_loop and _loop_is_running(frame)):
             signal.setitimer(signal.ITIMER_REAL, _AGAIN)
-        elif now >= self._ends:
+        elif now >= self._rings:
             raise DeadlineExceeded(self)
         else:
             self._wind()
@@ -136,3 +158,9 @@ def _among_ours(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def _loop_is_running(frame: FrameType | None) -> bool:
+    """Whether the event loop's own code was interrupted, which then does its work or waits for some."""
+    package = "" if frame is None else str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return package in ("asyncio", "selectors", "uvloop")

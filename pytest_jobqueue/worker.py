@@ -11,8 +11,9 @@ import asyncio
 import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, overload
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, cast, overload
 
 from pytest_jobqueue.deadline import Deadline, DeadlineExceeded
 from pytest_jobqueue.errors import DrainLimitError, DrainTimeoutError, UsageError
@@ -21,6 +22,7 @@ from pytest_jobqueue.journal import Journal, Note, Ran
 
 if TYPE_CHECKING:
     from pytest_jobqueue.adapters import Binding
+    from pytest_jobqueue.adapters.loops import SyncFace
     from pytest_jobqueue.settings import OnError, Settings
 
 T = TypeVar("T")
@@ -240,9 +242,10 @@ class Worker:
 
     def _bounds(self, limit: int | None, timeout: float | None) -> _Bounds:
         settings = self._settings
+        seconds = settings.drain_timeout if timeout is None else timeout
         return _Bounds(
             settings.drain_limit if limit is None else limit,
-            Deadline(settings.drain_timeout if timeout is None else timeout),
+            Deadline(seconds, in_loop=self._twin is not None),
         )
 
     def _take(self, queue: str | None, *, more: bool = False) -> Steps[Outcome | None]:
@@ -291,7 +294,7 @@ class Worker:
     def _judge(self, outcome: Outcome, policy: OnError) -> None:
         __tracebackhide__ = True
         error = outcome.exception
-        if error is None or (policy == "record" and isinstance(error, Exception)):
+        if error is None or (policy == "record" and isinstance(error, (Exception, asyncio.CancelledError))):
             return
         raise error
 
@@ -330,13 +333,28 @@ class Worker:
 
     # Who answers: the binding here and now, or its twin in the running loop.
 
-    def _drive(self, steps: Steps[T], first: BaseException | None = None) -> T:
+    @property
+    def _twin(self) -> Any:
+        """The asynchronous side of the binding, if it has one."""
+        return getattr(self._binding, "twin", None)
+
+    def _answer(
+        self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], deadline: Deadline | None
+    ) -> Any:
+        act = getattr(self._twin, name, None)
+        if deadline is None or not inspect.iscoroutinefunction(act):
+            return getattr(self._binding, name)(*args, **kwargs)
+        return cast("SyncFace", self._binding).run(_in_time(partial(act, *args, **kwargs), deadline))
+
+    def _drive(
+        self, steps: Steps[T], first: BaseException | None = None, deadline: Deadline | None = None
+    ) -> T:
         __tracebackhide__ = True
         try:
             name, args, kwargs = next(steps) if first is None else steps.throw(first)
             while True:
                 try:
-                    answer = getattr(self._binding, name)(*args, **kwargs)
+                    answer = self._answer(name, args, kwargs, deadline)
                 except BaseException as error:  # noqa: BLE001, PERF203 - whoever asked decides
                     name, args, kwargs = steps.throw(error)
                 else:
@@ -349,26 +367,25 @@ class Worker:
         __tracebackhide__ = True
         with bounds.deadline:
             try:
-                return self._drive(steps)
+                return self._drive(steps, None, bounds.deadline)
             except DeadlineExceeded as error:
                 if inspect.getgeneratorstate(steps) == inspect.GEN_CLOSED:
                     raise
                 # It struck between a question and its answer, outside of the generator that is to know.
-                return self._drive(steps, error)
+                return self._drive(steps, error, bounds.deadline)
 
     async def _adrive(self, steps: Steps[T], deadline: Deadline | None = None) -> T:
         __tracebackhide__ = True
-        twin = getattr(self._binding, "twin", None)
+        source = self._twin or self._binding
         try:
             name, args, kwargs = next(steps)
             while True:
                 try:
-                    if twin is None:
-                        answer = getattr(self._binding, name)(*args, **kwargs)
+                    method = getattr(source, name)
+                    if inspect.iscoroutinefunction(method):
+                        answer = await _in_time(partial(method, *args, **kwargs), deadline)
                     else:
-                        answer = getattr(twin, name)(*args, **kwargs)
-                        if inspect.isawaitable(answer):
-                            answer = await _in_time(answer, deadline)
+                        answer = method(*args, **kwargs)
                 except BaseException as error:  # noqa: BLE001, PERF203 - whoever asked decides
                     name, args, kwargs = steps.throw(error)
                 else:
@@ -379,22 +396,34 @@ class Worker:
 
     async def _adrive_in_time(self, steps: Steps[T], bounds: _Bounds) -> T:
         __tracebackhide__ = True
-        if getattr(self._binding, "twin", None) is None:
+        if self._twin is None:
             return self._drive_in_time(steps, bounds)
-        bounds.deadline.start()
-        return await self._adrive(steps, bounds.deadline)
+        with bounds.deadline.alone():
+            return await self._adrive(steps, bounds.deadline)
 
 
-async def _in_time(answer: Awaitable[T], deadline: Deadline | None) -> T:
-    """What is awaited, or `DeadlineExceeded` when that takes longer; an alarm must not ring in a loop."""
+async def _in_time(act: Callable[[], Awaitable[T]], deadline: Deadline | None) -> T:
+    """What is awaited, or `DeadlineExceeded` when that takes longer.
+
+    A job that was cancelled for it, and that the library has dealt with, has that as its exception.
+    """
     if deadline is None or deadline.stopped:
-        return await answer
+        return await act()
     try:
-        return await asyncio.wait_for(answer, deadline.left)
+        answer = await asyncio.wait_for(act(), deadline.left)
     except asyncio.TimeoutError:
         if not deadline.expired:
             raise
         raise DeadlineExceeded(deadline) from None
+    if deadline.expired and isinstance(answer, Outcome):
+        return cast("T", _cut_off(answer, deadline))
+    return answer
+
+
+def _cut_off(outcome: Outcome, deadline: Deadline) -> Outcome:
+    if not isinstance(outcome.exception, asyncio.CancelledError):
+        return outcome
+    return replace(outcome, exception=DeadlineExceeded(deadline))
 
 
 def _ask(name: str) -> Steps[Any]:
