@@ -40,8 +40,18 @@ class Adapter:
     looks_like: Callable[[Any], bool] = lambda _app: False
 
 
+def _is_rq_queues(app: Any) -> bool:
+    """Several queues of RQ, or django-rq: its name, or the module."""
+    if isinstance(app, (list, tuple)):
+        kinds = [kind for one in app for kind in type(one).__mro__]
+        return any((kind.__module__, kind.__qualname__) == ("rq.queue", "Queue") for kind in kinds)
+    name = app if isinstance(app, str) else str(getattr(app, "__name__", ""))
+    return name.partition(".")[0] == "django_rq"
+
+
 ADAPTERS = (
     Adapter("huey", ("huey.api.Huey",), "pytest_jobqueue.adapters.huey:bind"),
+    Adapter("rq", ("rq.queue.Queue",), "pytest_jobqueue.adapters.rq:bind", _is_rq_queues),
     Adapter(
         "sidekiq",
         ("pytest_jobqueue.handlers.Handlers", "builtins.dict"),

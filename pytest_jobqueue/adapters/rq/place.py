@@ -1,0 +1,197 @@
+"""Leading a service's queues to our Redis, and back: their connections, and django-rq's `RQ_QUEUES`.
+
+A connection pool is moved, not replaced, so everything that shares it moves along. django-rq makes a
+connection for each call of `get_queue`, from its settings: there the settings are changed in place.
+
+Not documented by RQ: the attribute under which it keeps a server's version on the client (2.0 to 3.0).
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import redis
+from rq import Queue
+from rq.version import VERSION
+
+from pytest_jobqueue.adapters.pools import Repointed
+from pytest_jobqueue.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_OLDEST = (2, 0)
+_VERSION_OF_SERVER = "__rq_redis_server_version"
+
+# What says in RQ_QUEUES where a queue is; the rest of an entry is about its jobs.
+_DJANGO_PLACE = frozenset({
+    "URL",
+    "HOST",
+    "PORT",
+    "DB",
+    "USERNAME",
+    "PASSWORD",
+    "SSL",
+    "SSL_CERT_REQS",
+    "UNIX_SOCKET_PATH",
+    "USE_REDIS_CACHE",
+    "SENTINELS",
+    "SENTINEL_KWARGS",
+    "MASTER_NAME",
+    "SOCKET_TIMEOUT",
+    "CONNECTION_KWARGS",
+    "REDIS_CLIENT_KWARGS",
+})  # fmt: skip
+
+
+class Place:
+    """Queues that lead to another Redis until `restore`.
+
+    Args:
+        app: As for `bind`.
+        url: Where they are to lead.
+
+    Attributes:
+        queues: The application's queues, in its order.
+        django: Whether django-rq made them.
+
+    Raises:
+        UsageError: RQ is too old, or a queue cannot be led there, or runs its jobs at once.
+    """
+
+    def __init__(self, app: Any, url: str) -> None:
+        _check_version()
+        self._undo: list[Callable[[], None]] = []
+        try:
+            self.django = _is_django(app)
+            if self.django:
+                self._move_settings(url)
+            self.queues: tuple[Any, ...] = _django_queues() if _is_module(app) else _listed(app)
+            for queue in self.queues:
+                _check_queue(queue)
+            self._move_pools(url)
+        except BaseException:
+            self.restore()
+            raise
+
+    def restore(self) -> None:
+        """Lead where they led before."""
+        while self._undo:
+            self._undo.pop()()
+
+    def _move_pools(self, url: str) -> None:
+        moved = set()
+        for queue in self.queues:
+            client = queue.connection
+            self._undo.append(_forget(queue, "redis_server_version"))
+            self._undo.append(_forget(client, _VERSION_OF_SERVER))
+            if id(client.connection_pool) not in moved:
+                moved.add(id(client.connection_pool))
+                self._undo.append(Repointed(client.connection_pool, url).restore)
+
+    def _move_settings(self, url: str) -> None:
+        for config in _django_settings().values():
+            was = dict(config)
+            self._undo.append(partial(_refill, config, was))
+            for name in _DJANGO_PLACE & set(config):
+                del config[name]
+            config["URL"] = url
+
+
+def _refill(config: dict[str, Any], was: dict[str, Any]) -> None:
+    config.clear()
+    config.update(was)
+
+
+def _forget(thing: Any, name: str) -> Callable[[], None]:
+    """Make an attribute None that is about one server; what is returned puts the old value back."""
+    kept = vars(thing).get(name)
+    setattr(thing, name, None)
+    return lambda: setattr(thing, name, kept)
+
+
+def _check_version() -> None:
+    if tuple(int(part) for part in VERSION.split(".")[:2]) < _OLDEST:
+        raise UsageError(
+            f"RQ {VERSION} is installed, and the adapter is for 2.0 and newer: pip install 'rq>=2.0'"
+        )
+
+
+def _listed(app: Any) -> tuple[Any, ...]:
+    queues = tuple(app) if isinstance(app, (list, tuple)) else (app,)
+    for queue in queues:
+        if not isinstance(queue, Queue):
+            raise UsageError(
+                f"{queue!r} is among the queues, and is a {type(queue).__qualname__}; give rq.Queue objects"
+            )
+    kinds = {id(queue.serializer): queue for queue in queues}
+    if len(kinds) > 1:
+        one, other, *_ = kinds.values()
+        raise UsageError(
+            f"the queues {one.name!r} and {other.name!r} have different serializers, and a worker of RQ has "
+            "one for all its queues; give those of one serializer, and the others in a test of their own"
+        )
+    return queues
+
+
+def _check_queue(queue: Any) -> None:
+    if not queue.is_async:
+        setting = "ASYNC: False in RQ_QUEUES" if _is_django(queue) else "is_async=False"
+        raise UsageError(
+            f"the queue {queue.name!r} was made with {setting}, so that enqueue() runs the job at once and "
+            "nothing reaches Redis; leave that out, and run the jobs with jobqueue.worker.drain()"
+        )
+    client = queue.connection
+    kind = f"{type(client).__module__}.{type(client).__qualname__}"
+    if kind.startswith("fakeredis."):
+        raise UsageError(
+            f"the queue {queue.name!r} is on a {kind}, which has no address to change; give it a "
+            "redis.Redis(), whose address does not matter here (--redis=fake is in memory, too)"
+        )
+    if not isinstance(client, redis.Redis):
+        raise UsageError(
+            f"the queue {queue.name!r} is on a {kind}, and only a redis.Redis can be led to the test's Redis"
+        )
+
+
+def _is_module(app: Any) -> bool:
+    return isinstance(app, (str, ModuleType))
+
+
+def _is_django(app: Any) -> bool:
+    if _is_module(app):
+        return True
+    first = app[0] if isinstance(app, (list, tuple)) and app else app
+    return any(base.__module__.partition(".")[0] == "django_rq" for base in type(first).__mro__)
+
+
+def _django_settings() -> dict[str, dict[str, Any]]:
+    from django.conf import settings
+
+    queues: dict[str, dict[str, Any]] | None = getattr(settings, "RQ_QUEUES", None)
+    if not queues:
+        raise UsageError(
+            "the application is django-rq, and Django's settings have no RQ_QUEUES; name the queues there"
+        )
+    return queues
+
+
+def _django_queues() -> tuple[Any, ...]:
+    import django_rq
+
+    return _listed([django_rq.get_queue(name) for name in _django_settings()])
+
+
+def django_handlers() -> list[Any]:
+    """The exception handlers that django-rq gives to its workers."""
+    from django_rq.workers import get_exception_handlers
+
+    return list(get_exception_handlers())
+
+
+def django_queue(name: str) -> Any:
+    """A queue of `RQ_QUEUES`, or None where it has none of that name."""
+    return sys.modules["django_rq"].get_queue(name) if name in _django_settings() else None
