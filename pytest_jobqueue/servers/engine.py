@@ -204,6 +204,18 @@ def _no_script(name: str, default: bool) -> bool:
     return default if info is None else b"noscript" in info[2]
 
 
+def _check_arity(name: str, count: int) -> None:
+    """Whether a command can have so many arguments, as far as it is known before it runs.
+
+    Raises:
+        SimpleError: It cannot.
+    """
+    info = get_command_info(name.encode())
+    words = count + len(name.split())
+    if info is not None and (words != info[1] if info[1] > 0 else words < -info[1]):
+        raise SimpleError(f"ERR wrong number of arguments for '{name.replace(' ', '|')}' command")
+
+
 def _check_count(function: Any, signature: Signature, count: int) -> None:
     """Whether a command can have so many arguments.
 
@@ -211,11 +223,8 @@ def _check_count(function: Any, signature: Signature, count: int) -> None:
         SimpleError: It cannot.
     """
     name = signature.name
+    _check_arity(name, count)
     wrong = SimpleError(f"ERR wrong number of arguments for '{name.replace(' ', '|')}' command")
-    info = get_command_info(name.encode())
-    words = count + len(name.split())
-    if info is not None and (words != info[1] if info[1] > 0 else words < -info[1]):
-        raise wrong
     extra = count - len(signature.fixed)
     if extra < 0 or (extra and not signature.repeat):
         raise wrong
@@ -545,7 +554,8 @@ class Session(FakeSocket):
 
     def rebind(self, memory: Memory) -> None:
         """Use the memory's new data; nothing of this client's state outlives the old."""
-        self._stop_waiting()
+        if self.waiter is not None:
+            self._finish_waiting(Error("UNBLOCKED the in-memory Redis was emptied"))
         self._watches.clear()
         self._forget_transaction()
         self._watch_notified = False
@@ -735,6 +745,16 @@ class Session(FakeSocket):
     def now_in_ms(self) -> int:
         """The time by which this command's expiries are reckoned."""
         return int(self._db.time * 1000)
+
+    def remaining_ms(self, key: bytes) -> int:
+        """How long a key has to live; -1 for ever, -2 when there is none."""
+        item = self._db.get(key)
+        if item is None:
+            return -2
+        if item.expireat is None:
+            return -1
+        # Milliseconds kept in seconds are a hair too small at times.
+        return max(int(item.expireat * 1000 + 0.001) - self.now_in_ms(), 0)
 
     def watched_has_expired(self) -> bool:
         """Whether the time of a watched key was up since it was watched."""
@@ -988,7 +1008,7 @@ class Session(FakeSocket):
         if isinstance(signature, _Own):
             signature.check_count(len(args))
         else:
-            _plan_for(function, signature, len(args))
+            _check_arity(signature.name, len(args))
         try:
             if memory.password is not None and not self.authenticated:
                 commands.require_authentication(signature.name)

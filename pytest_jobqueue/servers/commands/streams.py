@@ -141,9 +141,9 @@ def _parse_reading(command: str, args: Sequence[bytes]) -> _Reading:
     return reading
 
 
-def _starts(session: Session, reading: _Reading) -> dict[bytes, Any]:
+def _starts(session: Session, reading: _Reading) -> list[tuple[bytes, Any]]:
     """Where to read on in each stream: an ID, or `>`."""
-    found: dict[bytes, Any] = {}
+    found: list[tuple[bytes, Any]] = []
     for key, value in zip(reading.keys, reading.ids, strict=True):
         stream = _stream(session, key)
         if reading.group is not None and (stream is None or stream.group_get(reading.group) is None):
@@ -154,13 +154,13 @@ def _starts(session: Session, reading: _Reading) -> dict[bytes, Any]:
         if value == b"$":
             if reading.group is not None:
                 raise Error(_DOLLAR_IN_GROUP)
-            found[key] = session.stream_id(0, 0) if stream is None else stream.last_id
+            found.append((key, session.stream_id(0, 0) if stream is None else stream.last_id))
         elif value == _NEW:
             if reading.group is None:
                 raise Error(_NEW_WITHOUT_GROUP)
-            found[key] = _NEW
+            found.append((key, _NEW))
         else:
-            found[key] = _id(session, value)
+            found.append((key, _id(session, value)))
     return found
 
 
@@ -184,24 +184,25 @@ def _history(stream: Any, reading: _Reading, start: Any) -> list[Any]:
     return [[number, NULL_ARRAY if fields is None else fields] for number, fields in found]
 
 
-def _shaped(session: Session, found: dict[bytes, Any]) -> Any:
-    if session.reply_protocol == 3:
-        return found
-    return [[key, entries] for key, entries in found.items()]
+def _shaped(session: Session, found: list[list[Any]]) -> Any:
+    return {key: entries for key, entries in found} if session.reply_protocol == 3 else found
 
 
-def _waiting(session: Session, reading: _Reading, starts: dict[bytes, Any]) -> Callable[[bytes | None], Any]:
+def _waiting(
+    session: Session, reading: _Reading, starts: list[tuple[bytes, Any]]
+) -> Callable[[bytes | None], Any]:
     def attempt(changed: bytes | None) -> Any:
         if changed is not None:
             if session.type_name(changed) != b"stream":
                 return Error(_STREAM_GONE) if reading.group is not None else None
             if reading.group is not None and session.value(changed).group_get(reading.group) is None:
                 return Error(_GROUP_GONE)
-        found = {}
-        for key in starts if changed is None else (changed,):
-            entries = _read(session, reading, key, starts[key])
-            if entries is not None:
-                found[key] = entries
+        found = []
+        for key, start in starts:
+            if changed is None or key == changed:
+                entries = _read(session, reading, key, start)
+                if entries is not None:
+                    found.append([key, entries])
         return _shaped(session, found) if found else None
 
     return attempt
@@ -212,14 +213,14 @@ def _xread(session: Session, command: str, args: Sequence[bytes]) -> Any:
     if reading.block is not None and session.in_script:
         raise Error(f"ERR {command} command is not allowed with BLOCK option from scripts")
     starts = _starts(session, reading)
-    if reading.group is not None:
-        for key in starts:
+    if reading.group is not None and session.memory.release >= (7, 2):
+        for key, _ in starts:  # before, only a consumer that was given something came to be
             session.value(key).group_get(reading.group).add_consumer(reading.consumer)
     attempt = _waiting(session, reading, starts)
     if reading.block is None:
         found = attempt(None)
         return NULL_ARRAY if found is None else found
-    return session.wait_for(tuple(starts), reading.block, attempt)
+    return session.wait_for([key for key, _ in starts], reading.block, attempt)
 
 
 @COMMANDS.add("xread", 3, ANY)
@@ -293,6 +294,16 @@ def xgroup_destroy(session: Session, args: Sequence[bytes]) -> Any:
         session.store(args[0], session.value(args[0]))
         session.notify("t", b"xgroup-destroy", args[0])
     return done
+
+
+@COMMANDS.add("xdel", 2, ANY)
+def xdel(session: Session, args: Sequence[bytes]) -> Any:
+    """XDEL key id …; without a stream the IDs are not looked at."""
+    if _stream(session, args[0]) is None:
+        return 0
+    for value in args[1:]:
+        _id(session, value)
+    return session.fake("xdel", args)
 
 
 @COMMANDS.add("xack", 3, ANY)
@@ -407,9 +418,12 @@ def xclaim(session: Session, args: Sequence[bytes]) -> Any:
             raise Error(f"ERR Unrecognized XCLAIM option '{text(word)}'")
     delivered = options.get(b"time", _now() - options.get(b"idle", 0))
     justid = b"justid" in options
+    is_new = consumer not in group.consumers
     claimed, _ = group.claim(
         min_idle, ids, consumer, delivered, b"force" in options, justid, options.get(b"retrycount")
     )
+    if is_new and not claimed and session.memory.release < (7, 2):
+        group.consumers.pop(consumer, None)
     stream = session.value(key)
     return [number.encode() if justid else stream.format_record(number) for number in claimed]
 
@@ -448,7 +462,8 @@ def xautoclaim(session: Session, args: Sequence[bytes]) -> Any:
             group.claim(0, [number], consumer, now, False, justid)
             claimed.append(number.encode() if justid else stream.format_record(number))
             count -= 1
-    group.add_consumer(consumer)
+    if session.memory.release >= (7, 2):
+        group.add_consumer(consumer)
     return [cursor, claimed, gone]
 
 

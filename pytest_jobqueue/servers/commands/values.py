@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from pytest_jobqueue.servers.commands.registry import ANY, SYNTAX_ERROR, WRONG_TYPE, Table, integer, text
+from pytest_jobqueue.servers.commands.registry import (
+    ANY,
+    SYNTAX_ERROR,
+    WRONG_TYPE,
+    Table,
+    at_least_one,
+    integer,
+    text,
+)
 from pytest_jobqueue.wire.resp import Error, Simple
 
 if TYPE_CHECKING:
@@ -186,9 +194,46 @@ def _rank(session: Session, name: str, args: Sequence[bytes]) -> Any:
 @COMMANDS.add("sintercard", 2, ANY)
 def sintercard(session: Session, args: Sequence[bytes]) -> Any:
     """SINTERCARD numkeys key … [LIMIT n]."""
-    if integer(args[0], "ERR numkeys should be greater than 0") < 1:
-        raise Error("ERR numkeys should be greater than 0")
-    return session.fake("sintercard", args)
+    count = at_least_one(args[0], "numkeys")
+    if count > len(args) - 1:
+        raise Error("ERR Number of keys can't be greater than number of args")
+    limit, options = 0, args[count + 1 :]
+    if options:
+        if len(options) != 2 or options[0].lower() != b"limit":
+            raise Error(SYNTAX_ERROR)
+        limit = integer(options[1], "ERR LIMIT can't be negative")
+        if limit < 0:
+            raise Error("ERR LIMIT can't be negative")
+    size = len(session.fake("sinter", args[1 : count + 1]))
+    return min(size, limit) if limit else size
+
+
+@COMMANDS.add("zrangestore", 4, ANY)
+def zrangestore(session: Session, args: Sequence[bytes]) -> Any:
+    """ZRANGESTORE destination source start stop …, whatever the destination was."""
+    target = args[0]
+    if any(word.lower() == b"withscores" for word in args[4:]):
+        raise Error(SYNTAX_ERROR)
+    found = session.fake("zrange", args[1:])
+    pairs = [(b"%r" % session.fake("zscore", (args[1], member)), member) for member in found]
+    was_there = session.type_name(target) != b"none"
+    with session.unheard():
+        if was_there:
+            session.fake("del", (target,))
+        if pairs:
+            session.fake("zadd", (target, *(word for pair in pairs for word in pair)))
+    if pairs:
+        session.notify("z", b"zrangestore", target)
+    elif was_there:
+        session.notify("g", b"del", target)
+    return len(found)
+
+
+@COMMANDS.add("hincrby", 3)
+def hincrby(session: Session, args: Sequence[bytes]) -> Any:
+    """HINCRBY key field increment; the increment is looked at first."""
+    integer(args[2])
+    return session.fake("hincrby", args)
 
 
 # Keys -----------------------------------------------------------------------------------------------------
@@ -216,6 +261,19 @@ def sort(session: Session, args: Sequence[bytes]) -> Any:
         if done:
             session.notify("l", b"sortstore", target)
     return done
+
+
+@COMMANDS.add("ttl", 1)
+def ttl(session: Session, args: Sequence[bytes]) -> Any:
+    """TTL key, rounded to the nearest second."""
+    left = session.remaining_ms(args[0])
+    return left if left < 0 else (left + 500) // 1000
+
+
+@COMMANDS.add("pttl", 1)
+def pttl(session: Session, args: Sequence[bytes]) -> Any:
+    """PTTL key."""
+    return session.remaining_ms(args[0])
 
 
 _FARTHEST = 2**63 - 1

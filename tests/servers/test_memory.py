@@ -1,0 +1,210 @@
+"""The memory without a network: sessions whose owner writes down what it is told.
+
+What commands answer is compared with a real server elsewhere (`tests/differential`); here is what only the
+memory has: the clock, being emptied, waiting, and the imitated release.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from pytest_jobqueue.servers.engine import Memory
+
+
+class Client:
+    """A session and its owner in one."""
+
+    peer, local, descriptor = "127.0.0.1:50000", "127.0.0.1:6379", 7
+
+    def __init__(self, memory: Memory) -> None:
+        self.delivered = b""
+        self.waiting: float | None | bool = False
+        self.gone = False
+        self.session = memory.open(self)
+
+    def __call__(self, *argv: str) -> bytes:
+        out: list[bytes] = []
+        self.session.execute([word.encode() for word in argv], out)
+        return b"".join(out)
+
+    def deliver(self, data: bytes) -> None:
+        self.delivered += data
+
+    def waits(self, timeout: float | None) -> None:
+        self.waiting = timeout
+
+    def resumes(self) -> None:
+        self.waiting = False
+
+    def hang_up(self) -> None:
+        self.gone = True
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory("7.4.0")
+
+
+@pytest.fixture
+def client(memory) -> Client:
+    return Client(memory)
+
+
+@pytest.fixture
+def other(memory) -> Client:
+    return Client(memory)
+
+
+def test_a_key_expires_by_the_clock_of_the_process(client):
+    with time_machine.travel("2030-01-01T00:00Z", tick=False) as clock:
+        assert client("SET", "key", "value", "EX", "10") == b"+OK\r\n"
+        clock.shift(timedelta(seconds=9.5))
+        assert client("TTL", "key") == b":1\r\n"
+        assert client("PTTL", "key") == b":500\r\n"
+        clock.shift(timedelta(seconds=0.5))
+        assert client("GET", "key") == b"$-1\r\n"
+        assert client("DBSIZE") == b":0\r\n"
+
+
+def test_the_idle_time_of_an_entry_goes_by_the_same_clock(client):
+    with time_machine.travel("2030-01-01T00:00Z", tick=False) as clock:
+        client("XGROUP", "CREATE", "stream", "group", "0", "MKSTREAM")
+        client("XADD", "stream", "1-1", "field", "value")
+        client("XREADGROUP", "GROUP", "group", "dead", "STREAMS", "stream", ">")
+        assert b"1-1" not in client("XAUTOCLAIM", "stream", "group", "alive", "60000", "0", "JUSTID")
+        clock.shift(timedelta(minutes=1))
+        assert b"1-1" in client("XAUTOCLAIM", "stream", "group", "alive", "60000", "0", "JUSTID")
+
+
+@pytest.mark.parametrize(
+    ("argv", "timeout"),
+    [
+        (("BLPOP", "list", "0"), None),
+        (("BRPOP", "list", "1.5"), 1.5),
+        (("BLMOVE", "list", "there", "LEFT", "LEFT", "2"), 2.0),
+        (("BLMPOP", "3", "1", "list", "LEFT"), 3.0),
+        (("BZPOPMIN", "zset", "0.25"), 0.25),
+        (("XREAD", "BLOCK", "50", "STREAMS", "stream", "$"), 0.05),
+        (("DEBUG", "SLEEP", "0.5"), 0.5),
+    ],
+)
+def test_the_owner_is_told_how_long_a_command_waits(client, argv, timeout):
+    assert client(*argv) == b""
+    assert client.waiting == timeout
+    assert client.session.waiter is not None
+
+
+def test_what_comes_late_is_delivered_and_the_waiting_is_over(client, other):
+    client("BLPOP", "list", "0")
+    assert other("RPUSH", "list", "job") == b":1\r\n"
+    assert client.delivered == b"*2\r\n$4\r\nlist\r\n$3\r\njob\r\n"
+    assert client.waiting is False
+    assert client.session.waiter is None
+
+
+def test_a_session_waits_in_the_database_that_it_had_selected(client, other):
+    client("SELECT", "3")
+    client("BLPOP", "list", "0")
+    other("RPUSH", "list", "wrong")
+    assert client.delivered == b""
+    other("SELECT", "3")
+    other("RPUSH", "list", "right")
+    assert client.delivered.endswith(b"right\r\n")
+
+
+def test_a_session_that_has_gone_takes_nothing(memory, client, other):
+    client("BLPOP", "list", "0")
+    client.session.close()
+    other("RPUSH", "list", "job")
+    assert client.delivered == b""
+    assert other("LLEN", "list") == b":1\r\n"
+    assert memory.store.dbs[0].waiting == {}
+
+
+def test_emptying_the_memory_ends_the_waiting(memory, client, other):
+    client("BLPOP", "list", "0")
+    memory.reset()
+    assert client.delivered == b"-UNBLOCKED the in-memory Redis was emptied\r\n"
+    assert client.waiting is False
+    other("RPUSH", "list", "job")
+    assert client("LPOP", "list") == b"$3\r\njob\r\n"
+
+
+def test_nothing_of_a_session_outlives_an_emptying(memory, client, other):
+    client("SELECT", "3")
+    client("WATCH", "key")
+    client("MULTI")
+    other("SUBSCRIBE", "channel")
+    other.delivered = b""
+    memory.reset()
+    assert client("PUBLISH", "channel", "message") == b":0\r\n"
+    assert other.delivered == b""
+    assert b" db=0 " in client("CLIENT", "INFO")
+    assert other("GET", "key") == b"$-1\r\n", "it is no subscriber any more"
+
+
+@pytest.mark.parametrize(
+    "change", [("EVAL", "return 1", "0"), ("CONFIG", "SET", "timeout", "9"), ("SET", "a", "b")]
+)
+def test_an_emptied_memory_is_as_new(memory, client, change):
+    client(*change)
+    memory.reset()
+    assert client("SCRIPT", "EXISTS", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db") == b"*1\r\n:0\r\n"
+    assert client("CONFIG", "GET", "timeout") == b"*2\r\n$7\r\ntimeout\r\n$1\r\n0\r\n"
+    assert client("DBSIZE") == b":0\r\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "argv", "known"),
+    [
+        ("7.0.15", ("HEXPIRE", "h", "9", "FIELDS", "1", "f"), False),
+        ("7.4.0", ("HEXPIRE", "h", "9", "FIELDS", "1", "f"), True),
+        ("7.0.15", ("CLIENT", "SETINFO", "LIB-NAME", "me"), False),
+        ("7.2.0", ("CLIENT", "SETINFO", "LIB-NAME", "me"), True),
+        ("7.4.0", ("LMOVEM", "a", "b", "LEFT", "LEFT"), False),
+    ],
+)
+def test_a_command_is_there_from_the_release_that_brought_it(version, argv, known):
+    assert (b"unknown" not in Client(Memory(version))(*argv)) == known
+
+
+def test_a_mistake_in_a_script_leaves_the_session_as_it_was(client):
+    client("HELLO", "3")
+    client("HSET", "hash", "field", "value")
+    assert client("EVAL", "redis.setresp(2) redis.call('NOTHING')", "0").startswith(b"-ERR")
+    assert client("HGETALL", "hash").startswith(b"%1\r\n")
+
+
+def test_a_script_selects_a_database_for_itself_only(client):
+    client("EVAL", "redis.call('SELECT', 5) redis.call('SET', 'key', 'value')", "0")
+    assert client("GET", "key") == b"$-1\r\n"
+    client("SELECT", "5")
+    assert client("GET", "key") == b"$5\r\nvalue\r\n"
+
+
+def test_a_copy_is_a_value_of_its_own(client):
+    client("RPUSH", "list", "a")
+    client("COPY", "list", "copy")
+    client("RPUSH", "copy", "b")
+    assert client("LLEN", "list") == b":1\r\n"
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [("MONITOR",), ("CLIENT", "TRACKING", "ON"), ("REPLICAOF", "host", "6379"), ("SCRIPT", "DEBUG", "YES")],
+)
+def test_what_is_not_there_says_what_to_do(client, argv):
+    reply = client(*argv)
+    assert reply.startswith(b"-ERR ")
+    assert b"the in-memory Redis" in reply
+    assert reply.endswith(b"run with --redis=server\r\n")
+
+
+def test_debug_sleep_holds_up_its_own_client_only(client, other):
+    client("DEBUG", "SLEEP", "5")
+    assert other("PING") == b"+PONG\r\n"
+    client.session.time_out()
+    assert client.delivered == b"+OK\r\n"
