@@ -49,9 +49,19 @@ def _is_rq_queues(app: Any) -> bool:
     return name.partition(".")[0] == "django_rq"
 
 
+def _is_arq_settings(app: Any) -> bool:
+    """Whether it is a `WorkerSettings` class of arq, or the same as a mapping."""
+    found = app if isinstance(app, Mapping) else vars(app) if isinstance(app, type) else {}
+    lists = any(isinstance(found.get(name), (list, tuple)) for name in ("functions", "cron_jobs"))
+    queue = type(found.get("queue"))
+    return lists and not any(base.__module__.startswith("saq.queue") for base in queue.__mro__)
+
+
 ADAPTERS = (
     Adapter("huey", ("huey.api.Huey",), "pytest_jobqueue.adapters.huey:bind"),
     Adapter("rq", ("rq.queue.Queue",), "pytest_jobqueue.adapters.rq:bind", _is_rq_queues),
+    Adapter("celery", ("celery.app.base.Celery",), "pytest_jobqueue.adapters.celery:bind"),
+    Adapter("arq", (), "pytest_jobqueue.adapters.arq:bind", _is_arq_settings),
     Adapter(
         "sidekiq",
         ("pytest_jobqueue.handlers.Handlers", "builtins.dict"),
