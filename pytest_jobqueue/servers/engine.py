@@ -8,6 +8,7 @@ thread. Commands that it lacks, or answers otherwise than a real server, stand i
 One thread at a time may use a `Memory` and its sessions; the front's loop is that thread.
 """
 
+# ruff: noqa: SLF001 (fakeredis keeps there what a server has to know)
 from __future__ import annotations
 
 import contextlib
@@ -290,7 +291,8 @@ class _Fakes(dict[str, tuple[Any, Signature, dict[int, _Plan]]]):
 
     def __missing__(self, name: str) -> tuple[Any, Signature, dict[int, _Plan]]:
         signature = SUPPORTED_COMMANDS[name]
-        self[name] = found = (getattr(FakeSocket, signature.func_name), signature, {})
+        plans: dict[int, _Plan] = {}
+        self[name] = found = (getattr(FakeSocket, signature.func_name), signature, plans)
         return found
 
 
@@ -568,19 +570,23 @@ class Session(FakeSocket):
     # What commands call.
 
     def select_database(self, number: int) -> None:
-        self._db = self._server.dbs[number]
+        """Use the keys of that database from now on."""
+        self._db = self._server.dbs[number]  # type: ignore[assignment]
         self._db_num = number
 
     def use_protocol(self, version: int) -> None:
+        """Write replies in RESP2 or RESP3 from now on."""
         self._client_info["resp"] = version
         self._encoder = _ENCODERS[version]
 
     @property
     def database(self) -> int:
+        """The number of the database in use."""
         return self._db_num
 
     @property
     def protocol(self) -> int:
+        """2 or 3, as HELLO chose."""
         return self._client_info["resp"]  # type: ignore[no-any-return]
 
     def unsubscribe_all(self) -> None:
@@ -834,14 +840,17 @@ class Session(FakeSocket):
             self.owner.deliver(data)
 
     def put_response(self, msg: Any) -> None:
+        """A message of fakeredis' own."""
         self.push(msg)
 
     def kill(self) -> None:
+        """CLIENT KILL: hang up."""
         self.closing = True
         self.owner.hang_up()
 
     def _blocking(self, timeout: float | None, func: Callable[[bool], Any], shape: Any = None) -> Any:
         """What a blocking command of fakeredis calls that has none of ours in its place: it does not wait."""
+        del timeout
         result = func(True)
         return result if shape is None else shape(result)
 
@@ -862,14 +871,11 @@ class Session(FakeSocket):
         if not words:
             raise SimpleError(msgs.LUA_CALL_NO_ARGS_MSG)
         argv = [_convert_redis_arg(word) for word in words]
-        try:
-            if read_only and is_write_command(argv[0].lower()):
-                raise Error(msgs.SCRIPT_READ_ONLY_WRITE_MSG)
-            reply = self.call(argv, from_script=True)
-            if isinstance(reply, Error):
-                raise Error(_in_script(argv, reply.text))
-        except Error as error:
-            raise SimpleError(error.text) from None
+        if read_only and is_write_command(argv[0].lower()):
+            raise SimpleError(msgs.SCRIPT_READ_ONLY_WRITE_MSG)
+        reply = self.call(argv, from_script=True)
+        if isinstance(reply, Error):
+            raise SimpleError(_in_script(argv, reply.text))
         return to_lua(reply, self._script_resp or 2, lua_runtime.table_from)
 
     def _name_to_func(self, cmd_name: str) -> Entry:  # type: ignore[override]
@@ -900,7 +906,7 @@ class Session(FakeSocket):
         except SimpleError as error:
             return error
 
-    def _run_plan(self, function: Any, plan: _Plan, arguments: Sequence[bytes]) -> Any:
+    def _run_plan(self, function: Any, plan: _Plan, arguments: Sequence[bytes]) -> Any:  # noqa: C901 (the hot path)
         items: list[_Item] = []
         try:
             args: list[Any] = list(arguments)
@@ -917,7 +923,7 @@ class Session(FakeSocket):
                     item = _Item(key, database, None, default() if default is not None else None)
                     item.is_new = True
                 elif required is not None and type(found.value) is not required:
-                    raise SimpleError(msgs.WRONGTYPE_MSG)
+                    raise SimpleError(msgs.WRONGTYPE_MSG)  # noqa: TRY301 (as above)
                 else:
                     item = _Item(key, database, found)
                 args[position] = item

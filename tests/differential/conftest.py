@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 from support.tools import need, without
 from support.wire import TreeWire
 
 import pytest_jobqueue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMPARED = "7.0."  # the series whose replies these tests hold against the memory
 
@@ -47,4 +50,4 @@ def fresh(pair) -> Iterator[Pair]:
         for command in ("FLUSHALL", "SCRIPT FLUSH", "FUNCTION FLUSH", "CONFIG RESETSTAT", "SLOWLOG RESET"):
             assert wire.ask(*command.split()).mark == "+"
         wire.close()
-    yield pair
+    return pair

@@ -1,6 +1,6 @@
 """The faults of fakeredis' engine that job libraries fell over, each with the question that showed it.
 
-Both servers are asked, and have to answer alike; where a client read one field of a reply, that field is looked at.
+Both servers are asked, and have to answer alike; where a client read one field of a reply, that is looked at.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def both(request, clients):
 def test_1_client_info_tells_the_address_as_redis_py_parses_it(both):
     for wire, reply in zip(both.wires, both.each("CLIENT", "INFO"), strict=True):
         fields = dict(word.split("=", 1) for word in reply.content.decode().split())
-        assert fields["addr"] == "127.0.0.1:%d" % wire.socket.getsockname()[1]
+        assert fields["addr"] == f"127.0.0.1:{wire.socket.getsockname()[1]}"
         assert re.fullmatch(r"127\.0\.0\.1:\d+", fields["laddr"])
         assert fields["fd"].isdigit()
 

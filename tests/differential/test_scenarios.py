@@ -1,4 +1,4 @@
-"""Every scenario of `scenarios/*.txt`, on both servers and in both protocols; for the language see support.scenarios."""
+"""Every scenario of `scenarios/*.txt`, on both servers and both protocols (language: support.scenarios)."""
 
 from pathlib import Path
 

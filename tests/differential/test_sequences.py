@@ -1,8 +1,8 @@
 """Sequences of commands that nobody thought of: each is sent to both servers, and every reply compared.
 
-Keys, members and numbers come from small alphabets, so that commands meet each other's values, of the right type
-and of the wrong one. After each sequence the whole keyspace is read and compared: types, values, and whether
-there is an expiry. What cannot be equal is normalised by the command that it belongs to, in `TOLERANT`.
+Keys, members and numbers come from small alphabets, so that commands meet each other's values, of the right
+type and of the wrong one. After each sequence the whole keyspace is read and compared: types, values, and
+whether there is an expiry. What cannot be equal is normalised by its command, in `TOLERANT`.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def test_an_integer_as_redis_writes_it(written):
     "written", ["", " 1", "1 ", "+1", "01", "-0", "1_0", "1.0", "9223372036854775808", "\u0661"]
 )
 def test_no_integer(written):
-    with pytest.raises(Error, match="^ERR value is not an integer or out of range$"):
+    with pytest.raises(Error, match=r"^ERR value is not an integer or out of range$"):
         integer(written.encode())
 
 
@@ -57,8 +57,14 @@ def test_a_timeout(written, seconds):
 
 @pytest.mark.parametrize(
     ("written", "what"),
-    [("x", "not a float or out of range"), ("nan", "not a float or out of range")]
-    + [(" 1", "not a float or out of range"), ("-1", "negative"), ("inf", "negative"), ("1e400", "negative")],
+    [
+        ("x", "not a float or out of range"),
+        ("nan", "not a float or out of range"),
+        (" 1", "not a float or out of range"),
+        ("-1", "negative"),
+        ("inf", "negative"),
+        ("1e400", "negative"),
+    ],
 )
 def test_no_timeout(written, what):
     with pytest.raises(Error, match=f"^ERR timeout is {what}$"):
@@ -80,8 +86,14 @@ def test_an_unknown_class_of_events_is_refused():
 
 @pytest.mark.parametrize(
     ("flags", "channels"),
-    [("", []), ("K", []), ("Kl", [b"__keyspace@2__:k"]), ("El", [b"__keyevent@2__:lpush"]), ("Kg", [])]
-    + [("AKE", [b"__keyspace@2__:k", b"__keyevent@2__:lpush"])],
+    [
+        ("", []),
+        ("K", []),
+        ("Kl", [b"__keyspace@2__:k"]),
+        ("El", [b"__keyevent@2__:lpush"]),
+        ("Kg", []),
+        ("AKE", [b"__keyspace@2__:k", b"__keyevent@2__:lpush"]),
+    ],
 )
 def test_an_event_is_published_where_it_was_asked_for(flags, channels):
     config = {b"notify-keyspace-events": flags.encode()}

@@ -21,7 +21,7 @@ class Client:
 
     def __init__(self, memory: Memory) -> None:
         self.delivered = b""
-        self.waiting: float | None | bool = False
+        self.waiting: float | bool | None = False
         self.gone = False
         self.session = memory.open(self)
 

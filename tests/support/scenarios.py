@@ -19,13 +19,16 @@ too, so a message that went to the wrong client, or to nobody, is noticed at the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from support.wire import PATIENCE, Reply, TreeWire
 
 from pytest_jobqueue.wire.resp import split_inline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 _LINE = re.compile(r"(?:\[(?P<mark>[a-z ]+)\] )?(?:(?P<client>[A-Z])(?P<how>[:>|]) )?(?P<command>.*)")
 _EVENT = re.compile(r"(?:\[(?P<mark>[a-z ]+)\] )?(?P<client>[A-Z])(?P<how>[<!])")
@@ -245,11 +248,10 @@ def tolerate(received: dict[str, list[Reply | str]], marks: tuple[str, ...]) -> 
     """What was received, without what a line's marks say may differ."""
     changed = {}
     for client, replies in received.items():
-        if "shuffled" in marks:
-            replies = sorted(replies, key=repr)
+        left = sorted(replies, key=repr) if "shuffled" in marks else replies
         for mark in marks:
-            replies = [TOLERANCES[mark](one) if isinstance(one, Reply) else one for one in replies]
-        changed[client] = replies
+            left = [TOLERANCES[mark](one) if isinstance(one, Reply) else one for one in left]
+        changed[client] = left
     return changed
 
 

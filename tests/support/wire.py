@@ -1,13 +1,15 @@
 """A raw connection that speaks RESP without a client library, and replies that keep how they were written.
 
-`Wire` gives values for tests of one server; `Reply` trees compare two servers byte by byte: two trees are equal
-exactly when the bytes are.
+`Wire` gives values for tests of one server; `Reply` trees compare two servers byte by byte: two trees are
+equal exactly when the bytes are.
 """
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
+import sys
 from typing import Any, NamedTuple
 
 from pytest_jobqueue.wire.resp import ReplyParser, encode_command
@@ -24,7 +26,7 @@ class Reply(NamedTuple):
 
     Attributes:
         mark: The byte that it begins with: `+`, `-`, `:`, `$`, `*`, `_`, `#`, `,`, `%`, `~`, `>`, `=`.
-        content: Its text; or the replies in it (of a map, keys and values in turn); None for the nulls of RESP2.
+        content: Its text; or the replies in it (of a map, keys and values in turn); None for a null of RESP2.
     """
 
     mark: str
@@ -116,27 +118,23 @@ class TreeWire:
 
     def reply(self) -> Reply:
         """The next reply; EOFError when the server hung up."""
-        while True:
-            try:
-                reply, stop = read_reply(self._data)
-            except IndexError:
-                if not self._take():
-                    raise EOFError("the server closed the connection") from None
-            else:
-                self._data = self._data[stop:]
-                return reply
+        return self.replies(1)[0]
 
     def replies(self, count: int) -> list[Reply]:
-        """The next `count` replies, read in one go."""
+        """The next `count` replies."""
+        found = self._parsed(count)
+        while len(found) < count:
+            if not self._take():
+                raise EOFError("the server closed the connection")
+            found += self._parsed(count - len(found))
+        return found
+
+    def _parsed(self, most: int) -> list[Reply]:
         found: list[Reply] = []
         position = 0
-        while len(found) < count:
-            try:
+        with contextlib.suppress(IndexError):  # the rest is not here yet
+            while len(found) < most:
                 reply, position = read_reply(self._data, position)
-            except IndexError:
-                if not self._take():
-                    raise EOFError("the server closed the connection") from None
-            else:
                 found.append(reply)
         self._data = self._data[position:]
         return found
@@ -149,14 +147,7 @@ class TreeWire:
         """The replies that are here already."""
         while not self.over and select.select([self.socket], [], [], 0)[0]:
             self._take()
-        found = []
-        while True:
-            try:
-                reply, stop = read_reply(self._data)
-            except IndexError:
-                return found
-            self._data = self._data[stop:]
-            found.append(reply)
+        return self._parsed(sys.maxsize)
 
     def ask(self, *parts: bytes | str | int) -> Reply:
         self.send(words(*parts))

@@ -1,12 +1,13 @@
 """The commands that fakeredis lacks, or answers otherwise than a real server: one table.
 
 A command is here because a client or a job library asks for it and the engine gets it wrong; when fakeredis
-gets it right, it goes. Everything in this folder is functions in tables, small enough to be read on their own.
+gets it right, it goes. All here is functions in tables, small enough to be read on their own; what a table
+needs to know of fakeredis' own commands is in `facts` and `events`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pytest_jobqueue.servers.commands import (
     blocking,
@@ -37,6 +38,9 @@ from pytest_jobqueue.servers.commands.registry import text
 from pytest_jobqueue.servers.commands.settings import default_config as default_config
 from pytest_jobqueue.wire.resp import Error
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 COMMANDS: dict[str, Command] = {
     name: command
     for family in (connection, server, settings, blocking, scripting, transactions, pubsub, streams, values)
@@ -44,14 +48,17 @@ COMMANDS: dict[str, Command] = {
 }
 
 CONTAINERS = frozenset(
-    ["acl", "client", "cluster", "command", "config", "debug", "function", "latency", "memory", "module"]
-    + ["object", "pubsub"]
-    + ["script", "slowlog", "xgroup", "xinfo"]
+    {
+        *("acl", "client", "cluster", "command", "config", "debug", "function", "latency", "memory"),
+        *("module", "object", "pubsub", "script", "slowlog", "xgroup", "xinfo"),
+    }
 )
 
 _WHILE_SUBSCRIBED = frozenset(
-    ["ping", "subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe"]
-    + ["reset", "quit"]
+    {
+        *("subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe"),
+        *("ping", "reset", "quit"),
+    }
 )
 
 
@@ -77,6 +84,6 @@ def require_allowed_while_subscribed(name: str) -> None:
     """Refuse what a RESP2 client may not send while it is subscribed."""
     if name not in _WHILE_SUBSCRIBED:
         raise Error(
-            f"ERR Can't execute '{name.replace(' ', '|')}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
-            "RESET are allowed in this context"
+            f"ERR Can't execute '{name.replace(' ', '|')}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / "
+            "QUIT / RESET are allowed in this context"
         )

@@ -1,14 +1,13 @@
 """Blocking commands: what each tries at once, and again when a key that it waits for has changed.
 
-Each is the command that does not wait, in a loop over its keys. A client that waits is served from the key that
-changed, whatever the order of the keys in its command; a key of another type is passed over while it waits.
+Each is the command that does not wait, in a loop over its keys. A client that waits is served from the key
+that changed, whatever the order of the keys in its command; a key of another type is passed over meanwhile.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.servers.commands.registry import ANY, SYNTAX_ERROR, WRONG_TYPE, Table
@@ -16,6 +15,8 @@ from pytest_jobqueue.servers.commands.registry import at_least_one as _at_least_
 from pytest_jobqueue.wire.resp import NULL_ARRAY, Error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from pytest_jobqueue.servers.engine import Session
 
 COMMANDS = Table()

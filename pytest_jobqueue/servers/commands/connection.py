@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.servers.commands.registry import ANY, SYNTAX_ERROR, Table, integer, text
 from pytest_jobqueue.wire.resp import Error, Simple, Verbatim
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_jobqueue.servers.engine import Session
 
 COMMANDS = Table()
 OK = Simple(b"OK")
 
 WITHOUT_PASSWORD = (
-    "ERR AUTH <password> called without any password configured for the default user. "
+    "ERR AUTH <password> called without any password configured for the default user. "  # noqa: S105 (a message)
     "Are you sure your configuration is correct?"
 )
-WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled."
+WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled."  # noqa: S105 (a message)
 ALLOWED_BEFORE_AUTH = frozenset({"auth", "hello", "quit", "reset"})
 
 
@@ -313,7 +314,8 @@ def client_trackinginfo(_session: Session, _args: Sequence[bytes]) -> Any:
 def client_caching(_session: Session, _args: Sequence[bytes]) -> Any:
     """CLIENT CACHING YES|NO."""
     raise Error(
-        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
+        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode "
+        "enabled"
     )
 
 

@@ -1,14 +1,18 @@
 """Keyspace notifications: which events a command causes, by its name, and where they are published.
 
-A command of fakeredis tells only which keys it changed. The events that a real server has for it are listed here
-in their order; a value that is empty afterwards is followed by `del`, an expiry that was set by `expire`.
+A command of fakeredis tells only which keys it changed. The events that a real server has for it are listed
+here in their order; a value that is empty afterwards is followed by `del`, an expiry that was set by
+`expire`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pytest_jobqueue.servers.commands.registry import text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 Event = tuple[str, bytes, bytes, int]  # class, name, key, database
 
@@ -63,8 +67,19 @@ _PLAIN: dict[str, tuple[str, bytes]] = {
     "zincrby": ("z", b"zincr"),
     **{
         name: ("z", name.encode())
-        for name in ("zadd", "zrem", "zpopmin", "zpopmax", "zunionstore", "zinterstore", "zdiffstore")
-        + ("zrangestore", "zremrangebyscore", "zremrangebyrank", "zremrangebylex")
+        for name in (
+            "zadd",
+            "zrem",
+            "zpopmin",
+            "zpopmax",
+            "zunionstore",
+            "zinterstore",
+            "zdiffstore",
+            "zrangestore",
+            "zremrangebyscore",
+            "zremrangebyrank",
+            "zremrangebylex",
+        )
     },
     **{name: ("t", name.encode()) for name in ("xadd", "xdel", "xtrim")},
     **dict.fromkeys(["xgroup setid"], ("t", b"xgroup-setid")),
@@ -76,8 +91,22 @@ _PLAIN: dict[str, tuple[str, bytes]] = {
 EXPIRY_COMMANDS = frozenset({"expire", "pexpire", "expireat", "pexpireat"})
 # Nothing but `del` is told when what they store is empty.
 _STORES = frozenset(
-    ["sunionstore", "sinterstore", "sdiffstore", "zunionstore", "zinterstore", "zdiffstore", "zrangestore"]
-    + ["expire", "pexpire", "expireat", "pexpireat", "del", "unlink", "getdel"]
+    [
+        "sunionstore",
+        "sinterstore",
+        "sdiffstore",
+        "zunionstore",
+        "zinterstore",
+        "zdiffstore",
+        "zrangestore",
+        "expire",
+        "pexpire",
+        "expireat",
+        "pexpireat",
+        "del",
+        "unlink",
+        "getdel",
+    ]
 )
 _EXPIRES = frozenset({b"ex", b"px", b"exat", b"pxat"})
 

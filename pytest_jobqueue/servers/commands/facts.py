@@ -1,7 +1,7 @@
-"""What must be known of fakeredis' commands in order to answer as a real server: tables, and no code of theirs.
+"""What must be known of fakeredis' commands in order to answer as a real server does: tables only.
 
-They say which release a command came with, what a command's null looks like in RESP2, when it changed nothing,
-and in which words a real server says what fakeredis says in its own.
+They say which release a command came with, what its null looks like in RESP2, when it changed nothing, and in
+which words a real server says what fakeredis says in its own.
 """
 
 from __future__ import annotations

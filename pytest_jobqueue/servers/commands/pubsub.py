@@ -1,18 +1,19 @@
 """Pub/sub: who listens to what, and what is said to whom.
 
-Channels and patterns share one count, shard channels have their own. A confirmation is a push as a message is,
-so that a RESP3 client can tell both from replies.
+Channels and patterns share one count, shard channels have their own. A confirmation is a push as a message
+is, so that a RESP3 client can tell both from replies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.servers.commands.registry import ANY, Table
 from pytest_jobqueue.wire.resp import Error, Push
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from pytest_jobqueue.servers.engine import Session
 
 COMMANDS = Table()

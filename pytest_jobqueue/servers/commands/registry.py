@@ -34,7 +34,7 @@ class Owner(Protocol):
         """Send bytes that no request of this moment asked for."""
 
     def waits(self, timeout: float | None) -> None:
-        """A blocking command waits; hand over no more commands, and call `time_out` after `timeout` seconds."""
+        """A blocking command waits; hand over no more, and call `time_out` after `timeout` seconds."""
 
     def resumes(self) -> None:
         """The waiting is over."""

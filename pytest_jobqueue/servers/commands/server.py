@@ -9,13 +9,14 @@ import os
 import platform
 import re
 import time
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.servers.commands.registry import ANY, SYNTAX_ERROR, Table, integer, text
 from pytest_jobqueue.wire.resp import Error, Simple, Verbatim
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from pytest_jobqueue.servers.engine import Session
 
 COMMANDS = Table()
@@ -316,9 +317,8 @@ def object_freq(session: Session, args: Sequence[bytes]) -> Any:
 @COMMANDS.add("memory usage", 1, 3)
 def memory_usage(session: Session, args: Sequence[bytes]) -> Any:
     """MEMORY USAGE key [SAMPLES n]: an estimate in bytes."""
-    if len(args) > 1:
-        if len(args) != 3 or args[1].lower() != b"samples" or integer(args[2]) < 0:
-            raise Error(SYNTAX_ERROR)
+    if len(args) > 1 and (len(args) != 3 or args[1].lower() != b"samples" or integer(args[2]) < 0):
+        raise Error(SYNTAX_ERROR)
     value = session.value(args[0])
     if value is None:
         return None

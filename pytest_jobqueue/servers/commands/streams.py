@@ -1,14 +1,13 @@
 """Streams: the commands whose options, errors and replies fakeredis has otherwise than a real server.
 
-Entries, groups and pending lists are fakeredis' objects, reached through what `Session.value` gives; an ID is a
-pair of numbers. A client that waits is served from the stream that got an entry, as with lists.
+Entries, groups and pending lists are fakeredis' objects, reached through what `Session.value` gives; an ID is
+a pair of numbers. A client that waits is served from the stream that got an entry, as with lists.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,8 @@ from pytest_jobqueue.servers.commands.registry import (
 from pytest_jobqueue.wire.resp import NULL_ARRAY, Error, Simple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from pytest_jobqueue.servers.engine import Session
 
 COMMANDS = Table()
@@ -34,12 +35,13 @@ _LARGEST = 2**64 - 1
 INVALID_ID = "ERR Invalid stream ID specified as stream command argument"
 NO_KEY = "ERR no such key"
 NO_STREAM = (
-    "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM "
-    "option to create an empty stream automatically."
+    "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the "
+    "MKSTREAM option to create an empty stream automatically."
 )
 _DOLLAR_IN_GROUP = (
-    "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by "
-    "specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set."
+    "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer "
+    "by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty "
+    "result set."
 )
 _NEW_WITHOUT_GROUP = (
     "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option."
@@ -101,44 +103,57 @@ def _milliseconds(value: bytes) -> float:
 
 def _parse_reading(command: str, args: Sequence[bytes]) -> _Reading:
     reading = _Reading(command)
-    grouped = command == "XREADGROUP"
     position = 0
     while position < len(args):
-        option, more = args[position].lower(), len(args) - position - 1
-        if option == b"block" and more:
-            reading.block = _milliseconds(args[position + 1])
-            position += 1
-        elif option == b"count" and more:
-            reading.count = integer(args[position + 1])
-            position += 1
-        elif option == b"streams" and more:
-            rest = args[position + 1 :]
-            if len(rest) % 2:
-                symbol = ">" if grouped else "$"
-                raise Error(
-                    f"ERR Unbalanced {command} list of streams: for each stream key an ID or '{symbol}' must be specified."
-                )
-            reading.keys, reading.ids = rest[: len(rest) // 2], rest[len(rest) // 2 :]
-            break
-        elif option == b"group" and more >= 2:
-            if not grouped:
-                raise Error("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.")
-            reading.group, reading.consumer = args[position + 1], args[position + 2]
-            position += 2
-        elif option == b"noack":
-            if not grouped:
-                raise Error("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.")
-            reading.noack = True
-        else:
+        taken = _take_option(reading, args[position:])
+        if not taken:
             raise Error(SYNTAX_ERROR)
-        position += 1
+        position += taken
     if not reading.keys:
         raise Error(SYNTAX_ERROR)
-    if grouped and reading.group is None:
+    if command == "XREADGROUP" and reading.group is None:
         raise Error("ERR Missing GROUP option for XREADGROUP")
     if reading.count is not None and reading.count <= 0:
         reading.count = None
     return reading
+
+
+def _take_option(reading: _Reading, args: Sequence[bytes]) -> int:
+    """Read the option that comes next; how many words it took."""
+    option, more = args[0].lower(), len(args) - 1
+    if option == b"block" and more:
+        reading.block = _milliseconds(args[1])
+        return 2
+    if option == b"count" and more:
+        reading.count = integer(args[1])
+        return 2
+    if option == b"streams" and more:
+        reading.keys, reading.ids = _halves(reading.command, args[1:])
+        return len(args)
+    if option == b"group" and more >= 2:
+        _only_in_groups(reading, "GROUP")
+        reading.group, reading.consumer = args[1], args[2]
+        return 3
+    if option == b"noack":
+        _only_in_groups(reading, "NOACK")
+        reading.noack = True
+        return 1
+    return 0
+
+
+def _halves(command: str, rest: Sequence[bytes]) -> tuple[Sequence[bytes], Sequence[bytes]]:
+    if len(rest) % 2:
+        symbol = ">" if command == "XREADGROUP" else "$"
+        raise Error(
+            f"ERR Unbalanced {command} list of streams: for each stream key an ID or '{symbol}' must be "
+            "specified."
+        )
+    return rest[: len(rest) // 2], rest[len(rest) // 2 :]
+
+
+def _only_in_groups(reading: _Reading, option: str) -> None:
+    if reading.command != "XREADGROUP":
+        raise Error(f"ERR The {option} option is only supported by XREADGROUP. You called XREAD instead.")
 
 
 def _starts(session: Session, reading: _Reading) -> list[tuple[bytes, Any]]:
@@ -148,8 +163,8 @@ def _starts(session: Session, reading: _Reading) -> list[tuple[bytes, Any]]:
         stream = _stream(session, key)
         if reading.group is not None and (stream is None or stream.group_get(reading.group) is None):
             raise Error(
-                f"NOGROUP No such key '{text(key)}' or consumer group '{text(reading.group)}' in XREADGROUP with "
-                "GROUP option"
+                f"NOGROUP No such key '{text(key)}' or consumer group '{text(reading.group)}' in XREADGROUP "
+                "with GROUP option"
             )
         if value == b"$":
             if reading.group is not None:
@@ -185,7 +200,7 @@ def _history(stream: Any, reading: _Reading, start: Any) -> list[Any]:
 
 
 def _shaped(session: Session, found: list[list[Any]]) -> Any:
-    return {key: entries for key, entries in found} if session.reply_protocol == 3 else found
+    return {pair[0]: pair[1] for pair in found} if session.reply_protocol == 3 else found
 
 
 def _waiting(
@@ -344,42 +359,27 @@ def xpending(session: Session, args: Sequence[bytes]) -> Any:
     (key, name), rest = args[:2], list(args[2:])
     if not rest:
         return _pending_summary(_group(session, key, name, _no_group(key, name)))
-    if len(rest) < 3 or len(rest) > 6:
-        raise Error(SYNTAX_ERROR)
     idle = 0
-    if rest[0].lower() == b"idle":
+    if len(rest) >= 5 and rest[0].lower() == b"idle":
         idle = integer(rest[1])
         del rest[:2]
-        if len(rest) < 3:
-            raise Error(SYNTAX_ERROR)
-    if len(rest) > 4:
+    if len(rest) not in (3, 4):
         raise Error(SYNTAX_ERROR)
     count = integer(rest[2])
-    (first, after_first), (last, before_last) = (
-        _bound(session, rest[0], 0),
-        _bound(session, rest[1], _LARGEST),
-    )
+    (first, after), (last, before) = _bound(session, rest[0], 0), _bound(session, rest[1], _LARGEST)
     group = _group(session, key, name, _no_group(key, name))
-    now, found = _now(), []
+    now = _now()
+    found = []
     for number in sorted(group.pel):
         entry = group.pel[number]
-        if (
-            number < first
-            or number > last
-            or (after_first and number == first)
-            or (before_last and number == last)
-        ):
-            continue
-        if len(rest) == 4 and entry.consumer_name != rest[3]:
-            continue
-        if now - entry.time_read < idle:
-            continue
-        found.append(
-            [number.encode(), entry.consumer_name, max(now - entry.time_read, 0), entry.times_delivered]
+        inside = (
+            first <= number <= last and not (after and number == first) and not (before and number == last)
         )
-        if len(found) >= count:
-            break
-    return found if count > 0 else []
+        mine = len(rest) == 3 or entry.consumer_name == rest[3]
+        if inside and mine and now - entry.time_read >= idle:
+            age = max(now - entry.time_read, 0)
+            found.append([number.encode(), entry.consumer_name, age, entry.times_delivered])
+    return found[: max(count, 0)]
 
 
 def _pending_summary(group: Any) -> list[Any]:
@@ -394,7 +394,7 @@ def _pending_summary(group: Any) -> list[Any]:
 
 @COMMANDS.add("xclaim", 5, ANY)
 def xclaim(session: Session, args: Sequence[bytes]) -> Any:
-    """XCLAIM key group consumer min-idle id … [IDLE ms] [TIME ms] [RETRYCOUNT n] [FORCE] [JUSTID] [LASTID id]."""
+    """XCLAIM key group consumer min-idle id … [IDLE ms|TIME ms] [RETRYCOUNT n] [FORCE] [JUSTID] …."""
     key, name, consumer = args[:3]
     group = _group(session, key, name, _no_group(key, name))
     min_idle = max(integer(args[3], "ERR Invalid min-idle-time argument for XCLAIM"), 0)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.servers.commands.registry import Table
 from pytest_jobqueue.wire.resp import NULL_ARRAY, Error
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_jobqueue.servers.engine import Session
 
 COMMANDS = Table()

@@ -1,4 +1,4 @@
-"""Single commands on values that fakeredis answers otherwise, for strings, lists, hashes, sorted sets and keys.
+"""Single commands on values and keys that fakeredis answers otherwise than a real server.
 
 Each checks what a real server checks before the rest, or mends the reply; the work is fakeredis'.
 """
@@ -6,7 +6,6 @@ Each checks what a real server checks before the rest, or mends the reply; the w
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,8 @@ from pytest_jobqueue.servers.commands.registry import (
 from pytest_jobqueue.wire.resp import Error, Simple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_jobqueue.servers.engine import Session
 
 COMMANDS = Table()
@@ -165,7 +166,7 @@ def _random(name: str, option: bytes) -> None:
             raise Error(SYNTAX_ERROR)
         found = session.fake(name, args)
         if len(args) == 1:
-            return found[0] if isinstance(found, list) and found else None if not found else found
+            return found[0] if isinstance(found, list) and found else found or None
         return found or []
 
 
