@@ -79,14 +79,28 @@ def bind(app: Any, url: str, settings: Settings) -> Binding:
     app = {} if app is None else app
     adapter = _fitting(ADAPTERS, app) or _fitting(_installed(), app)
     if adapter is not None:
-        binding: Binding = _load(adapter.factory, f"the adapter {adapter.name!r}")(app, url, settings)
+        binding: Binding = _factory(adapter)(app, url, settings)
         return binding
-    known = ", ".join(kind for adapter in (*ADAPTERS, *_installed()) for kind in adapter.app_types)
+    known = ", ".join(adapter.name for adapter in (*ADAPTERS, *_installed()))
     raise AdapterError(
         f"no adapter is for an application of type {type(app).__module__}.{type(app).__qualname__}: {app!r}. "
-        f"The adapters here are for {known}; give one of those as jobqueue_app, or install an adapter that "
-        f"announces itself in the entry points {GROUP!r}."
+        f"There are adapters for {known}; give an application of one of these as jobqueue_app, or install an "
+        f"adapter that announces itself in the entry points {GROUP!r}."
     )
+
+
+def _factory(adapter: Adapter) -> Callable[..., Binding]:
+    try:
+        factory: Callable[..., Binding] = _load(adapter.factory, f"the adapter {adapter.name!r}")
+    except UsageError as error:
+        cause = error.__cause__
+        if isinstance(cause, ModuleNotFoundError) and not f"{cause.name}.".startswith("pytest_jobqueue."):
+            raise AdapterError(
+                f"the adapter {adapter.name!r} needs {cause.name}, which is not installed: "
+                f'pip install "pytest-jobqueue[{adapter.name}]"'
+            ) from None
+        raise
+    return factory
 
 
 def _fitting(adapters: Iterable[Adapter], app: Any) -> Adapter | None:

@@ -63,9 +63,12 @@ def test_handlers_and_dicts_are_for_the_built_in_adapter(app):
         binding.close()
 
 
-def test_every_adapter_in_the_table_can_be_loaded():
-    for adapter in ADAPTERS:
-        assert callable(registry._load(adapter.factory, adapter.name))
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+def test_every_adapter_in_the_table_can_be_loaded_or_says_what_to_install(adapter):
+    try:
+        assert callable(registry._factory(adapter))
+    except AdapterError as error:
+        assert str(error).endswith(f'which is not installed: pip install "pytest-jobqueue[{adapter.name}]"')  # noqa: PT017 (either is right)
 
 
 def test_an_announced_adapter_is_chosen_by_the_type_or_a_base(announced):
@@ -84,8 +87,8 @@ def test_an_application_that_nobody_knows_is_told_what_there_is(announced):
     with pytest.raises(AdapterError) as caught:
         bind(7, "redis://h/0", SETTINGS)
     assert str(caught.value) == (
-        "no adapter is for an application of type builtins.int: 7. The adapters here are for "
-        f"pytest_jobqueue.handlers.Handlers, builtins.dict, {__name__}.App; give one of those as "
+        "no adapter is for an application of type builtins.int: 7. There are adapters for "
+        f"{', '.join(adapter.name for adapter in ADAPTERS)}, ours; give an application of one of these as "
         "jobqueue_app, or install an adapter that announces itself in the entry points "
         "'pytest_jobqueue.adapters'."
     )
