@@ -5,23 +5,27 @@ It joins one application to one server and holds the parts together; each part d
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import Self
 
 from pytest_jobqueue import registry, reports
 from pytest_jobqueue.assertions import Assertions
+from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.journal import Journal
 from pytest_jobqueue.producer import Producer
 from pytest_jobqueue.settings import Settings
 from pytest_jobqueue.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from types import TracebackType
 
     import redis
 
     from pytest_jobqueue.servers import Server
+
+T = TypeVar("T")
 
 
 class JobQueue(Assertions):
@@ -76,11 +80,33 @@ class JobQueue(Assertions):
         """What happened and how things stand, for a reader."""
         return reports.failure_section(self.journal, self.binding, self.server)
 
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run one of the service's coroutines from a test that is none, in the loop in which its jobs run.
+
+        A service that keeps its connections between calls cannot use `asyncio.run` for each of them.
+
+        Raises:
+            UsageError: A loop is running already, so that the coroutine can be awaited; or the job library
+                is not an asynchronous one, so that there is no loop of its jobs.
+        """
+        face = getattr(self.binding, "run", None)
+        if face is None:
+            coroutine.close()
+            raise UsageError(
+                "jobqueue.run runs a coroutine in the loop of an asynchronous job library, and this one has "
+                "none; use asyncio.run(…)"
+            )
+        result: T = face(coroutine)
+        return result
+
     async def release(self) -> None:
-        """Close what the binding holds open in the running loop; the next use opens it anew."""
-        twin = getattr(self.binding, "twin", None)
-        if twin is not None:
-            await twin.release()
+        """Close what is open in the running loop, the binding's and the service's; the next use opens anew.
+
+        The end of a coroutine test does this by itself.
+        """
+        release = getattr(self.binding, "release", None)
+        if release is not None:
+            await release()
 
     def close(self) -> None:
         """Give back connections and leave the application as it was; the server stays."""
@@ -90,6 +116,17 @@ class JobQueue(Assertions):
             if self._redis is not None:
                 self._redis.close()
                 self._redis = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            await self.release()
+        finally:
+            self.close()
 
     def __enter__(self) -> Self:
         return self

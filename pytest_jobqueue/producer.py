@@ -81,13 +81,7 @@ class Producer:
         Raises:
             UsageError: The datetime has no time zone.
         """
-        if isinstance(when, datetime):
-            if when.tzinfo is None:
-                raise UsageError(
-                    f"{when!r} has no time zone, so it names no moment; use e.g. datetime.now(timezone.utc)"
-                )
-            when = when.timestamp()
-        return self._put(self._call(name, args, kwargs, queue, when))
+        return self._put(self._call(name, args, kwargs, queue, _moment(when)))
 
     def enqueue_many(
         self, name: str, /, arguments: Iterable[Arguments], *, queue: str | None = None
@@ -115,6 +109,23 @@ class Producer:
         """`enqueue_in` inside a running event loop."""
         return await self._aput(self._call(name, args, kwargs, queue, time.time() + _seconds(delay)))
 
+    async def aenqueue_at(
+        self, when: float | datetime, name: str, /, *args: Any, queue: str | None = None, **kwargs: Any
+    ) -> Job:
+        """`enqueue_at` inside a running event loop."""
+        return await self._aput(self._call(name, args, kwargs, queue, _moment(when)))
+
+    async def aenqueue_many(
+        self, name: str, /, arguments: Iterable[Arguments], *, queue: str | None = None
+    ) -> list[Job]:
+        """`enqueue_many` inside a running event loop."""
+        calls = [self._call(name, _group(name, group), {}, queue, None) for group in arguments]
+        twin = getattr(self._binding, "twin", None)
+        jobs = self._binding.enqueue_many(calls) if twin is None else await twin.enqueue_many(calls)
+        for job in jobs:
+            self._journal.append(Enqueued(job))
+        return jobs
+
     def _call(
         self,
         name: str,
@@ -141,6 +152,16 @@ class Producer:
 
 def _seconds(delay: float | timedelta) -> float:
     return delay.total_seconds() if isinstance(delay, timedelta) else delay
+
+
+def _moment(when: float | datetime) -> float:
+    if not isinstance(when, datetime):
+        return when
+    if when.tzinfo is None:
+        raise UsageError(
+            f"{when!r} has no time zone, so it names no moment; use e.g. datetime.now(timezone.utc)"
+        )
+    return when.timestamp()
 
 
 def _group(name: str, group: Arguments) -> tuple[Any, ...]:

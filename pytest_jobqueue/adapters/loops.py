@@ -2,7 +2,8 @@
 
 A test that is no coroutine uses the face; a test that runs in a loop awaits the twin itself, through the `a…`
 methods of producer and worker. A call of the face inside a running loop is refused, since it could only
-block that loop.
+block that loop. Whatever was opened in a loop, by the twin or by the service, is closed in that loop: by
+`release` at the end of a coroutine test, and by `close` in each loop that still has something open.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_jobqueue.adapters.connections import Opened
 from pytest_jobqueue.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class SyncFace:
         self.twin = twin
         self.caps = twin.caps
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._opened = Opened()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the face's loop, the library's own client for example, from a test without one.
@@ -43,9 +46,7 @@ class SyncFace:
         Raises:
             UsageError: A loop is running already.
         """
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
+        if _running_loop() is None:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
             return self._loop.run_until_complete(coroutine)
@@ -111,16 +112,52 @@ class SyncFace:
         """As `AsyncBinding.recover`."""
         return self.run(self.twin.recover())
 
-    def close(self) -> None:
-        """Close the twin, in the loop that it was used in here, and that loop."""
-        loop = self._loop
-        if loop is None:
-            self.twin.restore()
-            return
-        self._loop = None
+    async def release(self) -> None:
+        """Close what is open in the running loop, the twin's and the service's; the next use opens anew."""
         try:
-            loop.run_until_complete(self.twin.release())
-            loop.run_until_complete(loop.shutdown_asyncgens())
+            await self.twin.release()
         finally:
-            loop.close()
+            await self._opened.disconnect()
+
+    def close(self) -> None:
+        """Close what is open in every loop that can still run, then the face's own loop.
+
+        Raises:
+            UsageError: It is called inside a running loop, and something is open that only a loop can close.
+        """
+        own, self._loop = self._loop, None
+        loops = [*self._opened.loops, *([own] if own else [])]
+        try:
+            if loops and _running_loop() is not None:
+                raise UsageError(
+                    "the job queue is closed inside a running event loop while something is open in one: "
+                    "write 'async with JobQueue(…)', or await jobqueue.release() before"
+                )
+            for loop in dict.fromkeys(loops):
+                if not loop.is_closed():
+                    loop.run_until_complete(self.release())
+            if own is not None:
+                own.run_until_complete(self._opened.forget())
+                _end(own)
+        finally:
+            if own is not None:
+                own.close()
+            self._opened.stop()
             self.twin.restore()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _end(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what still runs in it, as `asyncio.run` does in the end."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks))
+    loop.run_until_complete(loop.shutdown_asyncgens())
