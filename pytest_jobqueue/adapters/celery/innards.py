@@ -1,0 +1,198 @@
+"""Every name of Celery and kombu that they do not document; no other file of this adapter uses one.
+
+Tried on Celery 5.4.0 with kombu 5.3.7, and on Celery 5.7.0 with kombu 5.7.0. The names are
+`Channel._q_for_pri`, `._lookup`; `Celery._local`, `._backend_cache`, `._backend`, `._pool`,
+`.use_fast_trace_task`; `AMQP._producer_pool`; `celery._state._tls`; `Task.__trace__`; what
+`celery.worker.state` keeps (`Tallies`); and what a `Consumer` and its strategies expect of the worker around
+them (`Intake`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from celery import _state
+from celery.worker import state
+from celery.worker.consumer import Consumer
+from kombu import pools
+from kombu.utils.collections import eqhash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from celery import Celery
+    from celery.app.task import Task
+    from kombu.transport.redis import Channel
+
+
+def list_keys(channel: Channel, queue: str) -> list[str]:
+    """A queue's lists, one a priority, the most urgent first."""
+    return list(dict.fromkeys(channel._q_for_pri(queue, step) for step in channel.priority_steps))  # noqa: SLF001
+
+
+def queue_of(channel: Channel, exchange: str, routing_key: str) -> str:
+    """The queue that a message with this address is on."""
+    return next(iter(channel._lookup(exchange, routing_key)), routing_key)  # noqa: SLF001
+
+
+@contextlib.contextmanager
+def current(app: Celery) -> Iterator[None]:
+    """Make this the thread's current application, and put back the one before, even if that was none."""
+    before = _state._tls.current_app  # noqa: SLF001
+    app.set_current()
+    try:
+        yield
+    finally:
+        _state._tls.current_app = before  # noqa: SLF001
+
+
+@contextlib.contextmanager
+def fresh_trace(app: Celery, task: Task | None) -> Iterator[None]:
+    """Let Celery build the task's tracer anew, so that it sees what a test has patched on the task."""
+    fast, app.use_fast_trace_task = app.use_fast_trace_task, False
+    own = {} if task is None else vars(task)
+    before = own.get("__trace__")
+    own.pop("__trace__", None)
+    try:
+        yield
+    finally:
+        app.use_fast_trace_task = fast
+        own.pop("__trace__", None)
+        if before is not None:
+            own["__trace__"] = before
+
+
+class Caches:
+    """The connections that an application keeps: none at first, and on `restore` those that it had.
+
+    Args:
+        app: The application, which must lead to its new place already.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._limit = pools.get_limit()
+        self._before = app._local, app._backend_cache, app._pool, app.amqp._producer_pool  # noqa: SLF001
+        self._set(threading.local(), None, None, None)
+
+    def restore(self) -> None:
+        """Close what was opened since, and bring back what was there."""
+        app = self._app
+        backend = app._backend  # noqa: SLF001
+        if backend is not None:
+            _close_backend(backend)
+        place = app.connection_for_write()
+        for group in (pools.producers, pools.connections):
+            if eqhash(place) in group:
+                group[place].force_close_all()
+                del group[place]
+        self._set(*self._before)
+        if pools.get_limit() != self._limit:
+            pools.set_limit(self._limit)
+
+    def _set(self, local: Any, backend: Any, pool: Any, producers: Any) -> None:
+        app = self._app
+        app._local, app._backend_cache, app._pool = local, backend, pool  # noqa: SLF001
+        app.amqp._producer_pool = producers  # noqa: SLF001
+
+
+def _close_backend(backend: Any) -> None:
+    """Close its connections; results that outlive it must not open them again to take their leave."""
+    consumer = getattr(backend, "result_consumer", None)
+    if consumer is not None and hasattr(consumer, "subscribed_to"):
+        consumer.stop()
+        consumer.subscribed_to.clear()
+    if "client" in vars(backend):
+        backend.client.connection_pool.disconnect()
+
+
+class Tallies:
+    """What Celery's worker keeps in the globals of its module, until `restore`."""
+
+    def __init__(self) -> None:
+        self._sets = [(kept, set(kept)) for kept in (state.revoked, state.successful_requests)]
+        self._dicts = [
+            (kept, dict(kept)) for kept in (state.requests, state.total_count, state.revoked_stamps)
+        ]
+        self._count = list(state.all_total_count)
+
+    def restore(self) -> None:
+        """Leave them as they were."""
+        for kept, before in self._sets:
+            for item in set(kept) - before:
+                kept.discard(item)
+        for mapping, content in self._dicts:
+            mapping.clear()
+            mapping.update(content)
+        state.all_total_count[:] = self._count
+
+
+class Intake(Consumer):  # type: ignore[misc]
+    """Celery's worker between the message and the pool, without connection, timer and remote control.
+
+    A message whose time has come is not handed to a timer, and no rate is limited.
+
+    Args:
+        app: The application.
+        hostname: What the worker is called.
+        pool: Where requests are run.
+        on_request: Called with a request that is to be run.
+        on_undecodable: Called with the error when a message cannot be read.
+    """
+
+    class Blueprint(Consumer.Blueprint):  # type: ignore[misc]
+        """No steps: those of Celery and those that the application adds belong to a real worker."""
+
+        default_steps = ()
+
+        def __init__(self, steps: Any = None, **kwargs: Any) -> None:  # noqa: ARG002
+            super().__init__(**kwargs)
+
+    def __init__(
+        self,
+        app: Celery,
+        hostname: str,
+        pool: Any,
+        *,
+        on_request: Callable[[Any], Any],
+        on_undecodable: Callable[[Exception], Any],
+    ) -> None:
+        super().__init__(
+            on_request,
+            app=app,
+            hostname=hostname,
+            pool=pool,
+            timer=SimpleNamespace(call_at=lambda _at, call, args, **_: call(*args)),
+            controller=SimpleNamespace(state=state, semaphore=None),
+            disable_rate_limits=True,
+        )
+        self.event_dispatcher = None
+        self.qos = SimpleNamespace(increment_eventually=_nothing, decrement_eventually=_nothing)
+        self.strategies = _Strategies(app, self)
+        self._on_undecodable = on_undecodable
+        self.receive = self.create_task_handler()
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """As Celery does, and tell of it."""
+        self._on_undecodable(exc)
+        super().on_decode_error(message, exc)
+
+
+class _Strategies(dict[str, Any]):
+    """How each task's messages become requests; looked up when one comes."""
+
+    def __init__(self, app: Celery, intake: Intake) -> None:
+        super().__init__()
+        self._app = app
+        self._intake = intake
+
+    def __missing__(self, name: str) -> Any:
+        strategy = self[name] = self._app.tasks[name].start_strategy(self._app, self._intake)
+        return strategy
+
+
+def _nothing(*_: Any) -> None:
+    """There is no prefetch count to change."""
