@@ -58,6 +58,7 @@ def _is_arq_settings(app: Any) -> bool:
 
 
 ADAPTERS = (
+    Adapter("dramatiq", ("dramatiq.broker.Broker",), "pytest_jobqueue.adapters.dramatiq:bind"),
     Adapter("huey", ("huey.api.Huey",), "pytest_jobqueue.adapters.huey:bind"),
     Adapter("rq", ("rq.queue.Queue",), "pytest_jobqueue.adapters.rq:bind", _is_rq_queues),
     Adapter("celery", ("celery.app.base.Celery",), "pytest_jobqueue.adapters.celery:bind"),
