@@ -18,6 +18,7 @@ from celery.concurrency.base import apply_target
 from celery.concurrency.solo import TaskPool
 from celery.exceptions import Reject, TaskRevokedError
 from celery.result import denied_join_result
+from celery.utils.serialization import UnpickleableExceptionWrapper
 
 from pytest_jobqueue.adapters.celery.client import unknown_task
 from pytest_jobqueue.adapters.celery.innards import Intake, current, fresh_trace
@@ -267,9 +268,14 @@ def _rejection(reject: Reject) -> dict[str, Any]:
 def _reason_of(retry: Any) -> BaseException | None:
     """The exception that made the task retry; None when it just asked for it.
 
-    A `Retry` carries one that can be pickled, which may be a stand-in; the one that was being handled is its
-    context.
+    A `Retry` carries one that can be pickled, a stand-in if need be; what was being handled is its context.
     """
     given: BaseException | None = retry.exc
     context: BaseException | None = retry.__context__
-    return given if given is not None and (given.__traceback__ is not None or context is None) else context
+    if context is not None and (
+        given is None
+        or isinstance(given, UnpickleableExceptionWrapper)
+        or (type(given) in type(context).__mro__ and given.args == context.args)
+    ):
+        return context
+    return given

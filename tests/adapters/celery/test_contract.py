@@ -22,6 +22,6 @@ class TestCelery(AdapterContract):
         app = celery.Celery("service", broker=self.url, backend=self.url, set_as_current=False)
         app.conf.task_acks_late = True
         for function in (jobs.add, jobs.keywords, jobs.boom, jobs.hooked):
-            app.task(name=function.__name__)(function)
-        app.task(name="flaky", autoretry_for=(ValueError,), default_retry_delay=60)(jobs.flaky)
+            app.task(name=function.__name__, shared=False)(function)
+        app.task(name="flaky", shared=False, autoretry_for=(ValueError,), default_retry_delay=60)(jobs.flaky)
         return app

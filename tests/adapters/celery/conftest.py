@@ -1,0 +1,54 @@
+"""A service's Celery application that leads nowhere by itself, as `jobqueue_app`, and a clock to move."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+NOWHERE = "redis://redis.invalid"
+
+
+@pytest.fixture
+def make_app():
+    """Make an application, configured by keyword, whose tasks are its own (Celery shares them by default)."""
+    celery = pytest.importorskip("celery")
+
+    class Service(celery.Celery):
+        def task(self, *args, **options):
+            return super().task(*args, **{"shared": False, **options})
+
+    def make(*, broker=f"{NOWHERE}/0", backend=f"{NOWHERE}/1", **conf):
+        app = Service("service", broker=broker, backend=backend, set_as_current=False)
+        app.conf.update(conf)
+        return app
+
+    return make
+
+
+@pytest.fixture
+def app(make_app):
+    app = make_app()
+
+    @app.task(name="add")
+    def add(left, right):
+        return left + right
+
+    @app.task(name="boom")
+    def boom(text):
+        raise ValueError(text)
+
+    return app
+
+
+@pytest.fixture
+def jobqueue_app(app):
+    return app
+
+
+@pytest.fixture
+def travel():
+    """Move the time forward by some seconds."""
+    time_machine = pytest.importorskip("time_machine")
+    with time_machine.travel(dt.datetime(2026, 11, 24, 3, 2, 41, tzinfo=dt.timezone.utc), tick=True) as clock:
+        yield clock.shift
