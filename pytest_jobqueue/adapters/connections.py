@@ -4,6 +4,9 @@ A connection works in the loop that opened it and in no other, and a service kee
 module, where the next test finds them, with a loop of its own. So they are disconnected at the end of each
 loop; a pool then connects anew by itself. Nothing is asked of the service, and no pool need be known, since
 redis-py is watched while it connects (`AbstractConnection.connect`, a public name from redis-py 4.5 to 8).
+
+Such a pool may have been made in another test, and lead to a server of ours that was the Redis then. It is led
+to the one of now; any other address is left alone.
 """
 
 from __future__ import annotations
@@ -13,19 +16,29 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import AbstractConnection, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 _WATCHING: list[Opened] = []
 _CONNECT: list[Callable[..., Coroutine[Any, Any, None]]] = []  # redis-py's own, while anybody watches
+_OURS: set[tuple[Any, Any]] = set()  # hosts and ports of every Redis that was one of ours in this process
 
 
 class Opened:
-    """The connections that are opened from now on, until `stop`. Those that nobody holds are not kept."""
+    """The connections that are opened from now on, until `stop`. Those that nobody holds are not kept.
 
-    def __init__(self) -> None:
+    Args:
+        url: The Redis of now; "" to lead nobody there.
+    """
+
+    def __init__(self, url: str) -> None:
+        target = parse_url(url) if url else {}
+        self.place = (target.get("host"), target.get("port"))
+        self._db = target.get("db", 0)
+        if url:
+            _OURS.add(self.place)
         self._loops: WeakKeyDictionary[AbstractConnection, asyncio.AbstractEventLoop] = WeakKeyDictionary()
         _WATCHING.append(self)
         if not _CONNECT:
@@ -37,6 +50,11 @@ class Opened:
         """The loops that have a connection which is still open."""
         held = [loop for connection, loop in self._loops.items() if connection.is_connected]
         return list(dict.fromkeys(held))
+
+    def lead_here(self, connection: AbstractConnection) -> None:
+        """Let it connect to the Redis of now."""
+        connection.host, connection.port = self.place
+        connection.db = self._db
 
     def note(self, connection: AbstractConnection) -> None:
         """It connected, in the running loop."""
@@ -66,6 +84,10 @@ class Opened:
 
 async def _connect(self: AbstractConnection, *args: Any, **kwargs: Any) -> None:
     was_connected = self.is_connected
+    place = getattr(self, "host", None), getattr(self, "port", None)
+    now = {opened.place: opened for opened in _WATCHING if opened.place in _OURS}
+    if not was_connected and place in _OURS and now and place not in now:
+        next(reversed(now.values())).lead_here(self)
     await _CONNECT[0](self, *args, **kwargs)
     if not was_connected:
         for opened in _WATCHING:

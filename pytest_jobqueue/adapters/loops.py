@@ -28,17 +28,18 @@ class SyncFace:
 
     Args:
         twin: The asynchronous binding.
+        url: The Redis that it is bound to; a pool that the service made in another test is led there too.
 
     Attributes:
         twin: As given.
         caps: The twin's.
     """
 
-    def __init__(self, twin: AsyncBinding) -> None:
+    def __init__(self, twin: AsyncBinding, url: str = "") -> None:
         self.twin = twin
         self.caps = twin.caps
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._opened = Opened()
+        self._opened = Opened(url)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the face's loop, the library's own client for example, from a test without one.

@@ -27,4 +27,4 @@ def bind(app: Any, url: str, settings: Settings) -> SyncFace:
     Raises:
         UsageError: arq is too old, or cannot make a worker of them.
     """
-    return SyncFace(ArqBinding(app, url, queues=settings.queues))
+    return SyncFace(ArqBinding(app, url, queues=settings.queues), url)

@@ -1,0 +1,29 @@
+"""The service of `support.arq_service` as `jobqueue_app`, and a clock that moves when it is told."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+
+@pytest.fixture
+def service():
+    arq_service = pytest.importorskip("support.arq_service", exc_type=ImportError)
+    arq_service.SERVICE.calls.clear()
+    return arq_service.SERVICE
+
+
+@pytest.fixture
+def jobqueue_app(service):
+    from support.arq_service import settings
+
+    return settings()
+
+
+@pytest.fixture
+def travel():
+    """Move the clock forward by some seconds; it stands still otherwise."""
+    time_machine = pytest.importorskip("time_machine")
+    with time_machine.travel(dt.datetime(2026, 11, 24, 3, 2, 41, tzinfo=dt.timezone.utc), tick=False) as clock:
+        yield clock.shift
