@@ -75,11 +75,11 @@ _pop("bzpopmin", "zpopmin", b"zset")
 _pop("bzpopmax", "zpopmax", b"zset")
 
 
-def _move(session: Session, args: Sequence[bytes], timeout: float) -> Any:
+def _move(session: Session, command: str, args: Sequence[bytes], timeout: float) -> Any:
     source = args[0]
 
     def take(_key: bytes) -> Any:
-        return session.fake("lmove", args)
+        return session.fake(command, args)
 
     attempt = take_from(session, (source,), b"list", take)
     return session.wait_for((source,), timeout, attempt, nothing=None)
@@ -90,14 +90,13 @@ def blmove(session: Session, args: Sequence[bytes]) -> Any:
     """BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout."""
     if not {end.lower() for end in args[2:4]} <= _ENDS.keys():
         raise Error(SYNTAX_ERROR)
-    return _move(session, args[:4], timeout_of(args[4]))
+    return _move(session, "lmove", args[:4], timeout_of(args[4]))
 
 
 @COMMANDS.add("brpoplpush", 3, no_script=True)
 def brpoplpush(session: Session, args: Sequence[bytes]) -> Any:
     """BRPOPLPUSH source destination timeout."""
-    timeout = timeout_of(args[2])
-    return _move(session, [*args[:2], b"RIGHT", b"LEFT"], timeout)
+    return _move(session, "rpoplpush", args[:2], timeout_of(args[2]))
 
 
 def _several(args: Sequence[bytes], words: Sequence[bytes]) -> tuple[Sequence[bytes], bytes, int]:

@@ -294,6 +294,8 @@ def _check_conditions(words: Sequence[bytes]) -> None:
 def _expires(name: str, unit: int, *, relative: bool) -> None:
     @COMMANDS.add(name, 2, ANY)
     def expire(session: Session, args: Sequence[bytes]) -> Any:
+        if len(args) == 2 and args[1].isdigit() and len(args[1]) < 14 and args[1][:1] != b"0":
+            return session.fake(name, args)  # the usual case, nothing to check
         if len(args) > 2:
             _check_conditions(args[2:])
         number = integer(args[1])
