@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import warnings
 from functools import partial
 
 import pytest
+
+# Dramatiq 1 warns on import of its backends about each optional client that is not installed.
+with warnings.catch_warnings(), contextlib.suppress(ImportError):
+    warnings.simplefilter("ignore", ImportWarning)
+    import dramatiq.rate_limits.backends
+    import dramatiq.results.backends  # noqa: F401
 
 
 @pytest.fixture

@@ -85,7 +85,11 @@ def test_a_dead_worker_can_be_had(actor, jobqueue, travel):
 
 def test_one_message_at_a_time(actor, jobqueue):
     seen = []
-    step = actor(actor_name="step")(seen.append)
+
+    @actor()
+    def step(number):
+        seen.append(number)
+
     step.send(1)
     step.send(2)
     jobqueue.worker.run_next()

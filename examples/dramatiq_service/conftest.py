@@ -1,0 +1,24 @@
+"""The service is on the import path, and its broker is the application under test."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("dramatiq")
+
+# A service that is installed, or that has `pythonpath = ["."]` in its pytest settings, needs no such line.
+sys.path.insert(0, str(Path(__file__).parent))
+
+import newsletter
+
+
+@pytest.fixture
+def jobqueue_app():
+    """What the worker runs; on the command line it is --jobqueue-app=newsletter:broker."""
+    newsletter.READERS[:] = ["ada", "bob"]
+    yield newsletter.broker
+    for kept in (newsletter.READERS, newsletter.MAILED, newsletter.LOG):
+        kept.clear()
