@@ -31,6 +31,6 @@ def bind(app: Any, url: str, settings: Settings) -> RQBinding:
         settings: Of these, `queues` and `default_queue` are about RQ.
 
     Raises:
-        UsageError: RQ is too old, or a queue cannot be led to another Redis, or runs its jobs at once.
+        UsageError: RQ is too old, or a queue cannot be led to another Redis.
     """
     return RQBinding(app, url, queues=settings.queues, default_queue=settings.default_queue)

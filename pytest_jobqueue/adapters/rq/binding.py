@@ -6,6 +6,7 @@ and looked for in Redis.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,7 @@ class RQBinding:
             results=True,
             priorities=True,
             dependencies=True,
-            periodic=True,
+            periodic=find_spec("rq.repeat") is not None,  # from 2.2 on
         )
 
     # Enqueuing

@@ -1,9 +1,11 @@
 """Leading a service's queues to our Redis, and back: their connections, and django-rq's `RQ_QUEUES`.
 
 A connection pool is moved, not replaced, so everything that shares it moves along. django-rq makes a
-connection for each call of `get_queue`, from its settings: there the settings are changed in place.
+connection for each call of `get_queue`, from its settings: there the settings are changed in place. A queue
+that was made to run its jobs at once (`is_async=False`) queues them, as in production.
 
-Not documented by RQ: the attribute under which it keeps a server's version on the client (2.0 to 3.0).
+Not documented by RQ, the same in 2.0.0, 2.6.1 and 3.0.0: `Queue._is_async`, and the attribute under which a
+server's version is kept on the client.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
 _OLDEST = (2, 0)
 _VERSION_OF_SERVER = "__rq_redis_server_version"
 
-# What says in RQ_QUEUES where a queue is; the rest of an entry is about its jobs.
+# What says in RQ_QUEUES where a queue is, or that it is none; the rest of an entry is about its jobs.
 _DJANGO_PLACE = frozenset({
+    "ASYNC",
     "URL",
     "HOST",
     "PORT",
@@ -59,7 +62,7 @@ class Place:
         django: Whether django-rq made them.
 
     Raises:
-        UsageError: RQ is too old, or a queue cannot be led there, or runs its jobs at once.
+        UsageError: RQ is too old, or a queue cannot be led there.
     """
 
     def __init__(self, app: Any, url: str) -> None:
@@ -86,11 +89,21 @@ class Place:
         moved = set()
         for queue in self.queues:
             client = queue.connection
-            self._undo.append(_forget(queue, "redis_server_version"))
-            self._undo.append(_forget(client, _VERSION_OF_SERVER))
-            if id(client.connection_pool) not in moved:
-                moved.add(id(client.connection_pool))
-                self._undo.append(Repointed(client.connection_pool, url).restore)
+            self._undo.append(_changed(queue, "_is_async", True))
+            self._undo.append(_changed(queue, "redis_server_version", None))
+            self._undo.append(_changed(client, _VERSION_OF_SERVER, None))
+            pool = client.connection_pool
+            if id(pool) not in moved:
+                moved.add(id(pool))
+                self._leave_sentinel(pool)
+                self._undo.append(Repointed(pool, url).restore)
+
+    def _leave_sentinel(self, pool: Any) -> None:
+        """A pool of Sentinel's tells its connections whom to ask for the address; ours has one."""
+        kwargs = pool.connection_kwargs
+        if "connection_pool" in kwargs:
+            self._undo.append(partial(setattr, pool, "connection_kwargs", kwargs))
+            pool.connection_kwargs = {key: kwargs[key] for key in kwargs if key != "connection_pool"}
 
     def _move_settings(self, url: str) -> None:
         for config in _django_settings().values():
@@ -106,11 +119,11 @@ def _refill(config: dict[str, Any], was: dict[str, Any]) -> None:
     config.update(was)
 
 
-def _forget(thing: Any, name: str) -> Callable[[], None]:
-    """Make an attribute None that is about one server; what is returned puts the old value back."""
+def _changed(thing: Any, name: str, value: Any) -> Callable[[], None]:
+    """Change an attribute; what is returned puts the old value back."""
     kept = vars(thing).get(name)
-    setattr(thing, name, None)
-    return lambda: setattr(thing, name, kept)
+    setattr(thing, name, value)
+    return partial(setattr, thing, name, kept)
 
 
 def _check_version() -> None:
@@ -138,12 +151,6 @@ def _listed(app: Any) -> tuple[Any, ...]:
 
 
 def _check_queue(queue: Any) -> None:
-    if not queue.is_async:
-        setting = "ASYNC: False in RQ_QUEUES" if _is_django(queue) else "is_async=False"
-        raise UsageError(
-            f"the queue {queue.name!r} was made with {setting}, so that enqueue() runs the job at once and "
-            "nothing reaches Redis; leave that out, and run the jobs with jobqueue.worker.drain()"
-        )
     client = queue.connection
     kind = f"{type(client).__module__}.{type(client).__qualname__}"
     if kind.startswith("fakeredis."):

@@ -1,4 +1,4 @@
-"""A service with one queue, configured for a Redis that is not there; the contract's jobs; a clock to move."""
+"""A service with one queue, configured for a Redis that is not there; the contract's jobs; a clock."""
 
 from __future__ import annotations
 

@@ -30,7 +30,9 @@ def broken(*args):
 
 
 def test_success(jobqueue, queue, called):
-    job = queue.enqueue(jobs.add, 1, 2, on_success=rq.Callback(on_success), on_failure=rq.Callback(on_failure))
+    job = queue.enqueue(
+        jobs.add, 1, 2, on_success=rq.Callback(on_success), on_failure=rq.Callback(on_failure)
+    )
     jobqueue.worker.drain()
     assert called == [("success", job.id, True, 3)]
 

@@ -85,8 +85,9 @@ def test_settings_are_as_before():
 
 def test_queues_that_run_at_once(settings):
     settings.RQ_QUEUES = {"default": {"HOST": "redis.invalid", "PORT": 1, "ASYNC": False}}
-    with serve("fake") as server, pytest.raises(UsageError, match="was made with ASYNC: False in RQ_QUEUES"):
-        JobQueue("django_rq", server)
+    with serve("fake") as server, JobQueue("django_rq", server) as jobqueue:
+        service.place(1, 2)
+        assert jobqueue.worker.drain().results == [3]
     assert settings.RQ_QUEUES == {"default": {"HOST": "redis.invalid", "PORT": 1, "ASYNC": False}}
 
 def test_no_queues(settings):
@@ -104,7 +105,8 @@ def test_a_django_project(pytester, app):
     if not app:
         pytester.makeconftest("import pytest\n@pytest.fixture\ndef jobqueue_app():\n    return 'django_rq'\n")
     pytester.makeini(
-        f"[pytest]\nDJANGO_SETTINGS_MODULE = project_settings\npythonpath = .\n{app}\nfilterwarnings = error\n"
+        f"[pytest]\nDJANGO_SETTINGS_MODULE = project_settings\npythonpath = .\n{app}\n"
+        "filterwarnings =\n    error\n"
         "    ignore:The configuration option .asyncio_default_fixture_loop_scope. is unset\n"
     )
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q", timeout=120)

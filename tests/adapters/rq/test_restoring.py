@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import fakeredis
 import pytest
 
 from pytest_jobqueue import JobQueue, UsageError, serve
@@ -79,8 +80,11 @@ def test_queues_of_one_client_and_of_several(jobqueue_url):
     assert [state(queue) for queue in queues] == before
 
 
-def test_a_service_on_tls_or_a_socket_is_led_by_tcp(jobqueue_url):
+def test_a_service_on_tls_a_socket_or_sentinel_is_led_by_tcp(jobqueue_url):
+    sentinel = redis.Sentinel([("sentinel.invalid", 26379)], socket_timeout=1)
     for client in (
+        sentinel.master_for("service", db=4),
+        redis.Redis(connection_pool=redis.BlockingConnectionPool(host="redis.invalid")),
         redis.Redis("redis.invalid", ssl=True, username="me", password="secret"),
         redis.Redis(unix_socket_path="/nowhere/redis.sock"),
         redis.Redis.from_url("rediss://redis.invalid/4", socket_timeout=3),
@@ -94,7 +98,7 @@ def test_a_service_on_tls_or_a_socket_is_led_by_tcp(jobqueue_url):
 
 
 def test_a_binding_that_fails_leaves_nothing(jobqueue_url, client):
-    queues = [rq.Queue("a", connection=client), rq.Queue("b", connection=client, is_async=False)]
+    queues = [rq.Queue("a", connection=client), rq.Queue("b", connection=fakeredis.FakeRedis())]
     before = [state(queue) for queue in queues]
     with pytest.raises(UsageError):
         RQBinding(queues, jobqueue_url)

@@ -98,9 +98,7 @@ def test_a_repeated_job_is_scheduled_not_retrying(jobqueue, queue, travel):
 
 @repeats
 def test_a_repeated_job_that_fails_is_retrying(jobqueue, queue, travel):
-    queue.enqueue(
-        jobs.flaky, 1, repeat=rq.Repeat(times=1, interval=10), retry=rq.Retry(max=1, interval=5)
-    )
+    queue.enqueue(jobs.flaky, 1, repeat=rq.Repeat(times=1, interval=10), retry=rq.Retry(max=1, interval=5))
     jobqueue.worker.drain(on_error="record")
     assert len(jobqueue.binding.retrying()) == 1
     wait(jobqueue, travel)

@@ -60,7 +60,7 @@ def test_the_job_can_catch_it(jobqueue, queue, hook, bell):
 
 def test_the_drains_own_deadline_may_be_sooner(jobqueue, queue, hook, bell):
     queue.enqueue(*hook(hang), job_timeout=50)
-    with pytest.raises(DrainTimeoutError, match="while .*hooked.* was running"):
+    with pytest.raises(DrainTimeoutError, match=r"while .*hooked.* was running"):
         jobqueue.worker.drain(timeout=0.2)
 
 

