@@ -57,12 +57,21 @@ def _is_arq_settings(app: Any) -> bool:
     return lists and not any(base.__module__.startswith("saq.queue") for base in queue.__mro__)
 
 
+def _is_bullmq_worker(app: Any) -> bool:
+    """Whether it says what BullMQ has no object for: a queue and its processor; or several of these."""
+    if isinstance(app, (list, tuple)):
+        return any(map(_is_bullmq_worker, app))
+    found = app if isinstance(app, Mapping) else {}
+    return isinstance(found.get("queue"), str) and callable(found.get("processor"))
+
+
 ADAPTERS = (
     Adapter("dramatiq", ("dramatiq.broker.Broker",), "pytest_jobqueue.adapters.dramatiq:bind"),
     Adapter("huey", ("huey.api.Huey",), "pytest_jobqueue.adapters.huey:bind"),
     Adapter("rq", ("rq.queue.Queue",), "pytest_jobqueue.adapters.rq:bind", _is_rq_queues),
     Adapter("celery", ("celery.app.base.Celery",), "pytest_jobqueue.adapters.celery:bind"),
     Adapter("arq", (), "pytest_jobqueue.adapters.arq:bind", _is_arq_settings),
+    Adapter("bullmq", (), "pytest_jobqueue.adapters.bullmq:bind", _is_bullmq_worker),
     Adapter(
         "sidekiq",
         ("pytest_jobqueue.handlers.Handlers", "builtins.dict"),
