@@ -5,8 +5,8 @@ module, where the next test finds them, with a loop of its own. So they are disc
 loop; a pool then connects anew by itself. Nothing is asked of the service, and no pool need be known, since
 redis-py is watched while it connects (`AbstractConnection.connect`, a public name from redis-py 4.5 to 8).
 
-Such a pool may have been made in another test, and lead to a server of ours that was the Redis then. It is led
-to the one of now; any other address is left alone.
+Such a pool may have been made in another test, and lead to a server of ours that was the Redis then. It is
+led to the one of now; any other address is left alone.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Opened:
         held = [loop for connection, loop in self._loops.items() if connection.is_connected]
         return list(dict.fromkeys(held))
 
-    def lead_here(self, connection: AbstractConnection) -> None:
+    def lead_here(self, connection: Any) -> None:
         """Let it connect to the Redis of now."""
         connection.host, connection.port = self.place
         connection.db = self._db

@@ -1,4 +1,4 @@
-"""A service with arq, as its authors would write it: settings, functions, and a pool that it keeps for ever."""
+"""A service with arq as its authors would write it: settings, functions, a pool that it keeps for ever."""
 
 from __future__ import annotations
 
@@ -45,10 +45,7 @@ async def twice(ctx, number):
 async def flaky(ctx, times):
     """Ask to be run again, later each time, because of an error."""
     if ctx["job_try"] <= times:
-        try:
-            raise ConnectionError("busy")
-        except ConnectionError as error:
-            raise Retry(defer=ctx["job_try"] * 5) from error
+        raise Retry(defer=ctx["job_try"] * 5) from ConnectionError("busy")
     return ctx["job_try"]
 
 

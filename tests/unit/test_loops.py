@@ -243,7 +243,7 @@ def test_a_pool_of_another_test_is_led_to_the_redis_of_now(face, server) -> None
 
 def test_no_other_address_is_led_anywhere(face) -> None:
     client = redis.asyncio.Redis(host="127.0.0.1", port=1)
-    with pytest.raises(redis.ConnectionError, match="127.0.0.1:1"):
+    with pytest.raises(redis.ConnectionError, match=r"127\.0\.0\.1:1"):
         face.run(client.ping())
 
 

@@ -62,6 +62,7 @@ class ArqBinding:
         try:
             self._functions = self._witnessed(self._place.kwargs.get("functions") or ())
             self._periodic = self._started(self._place.kwargs.get("cron_jobs") or ())
+            _check_some(*self._functions, *self._periodic)
         except Exception as error:
             self._place.restore()
             raise UsageError(f"arq cannot make a worker of {app!r}: {error_text(error)}") from error
@@ -268,6 +269,11 @@ class ArqBinding:
         """Leave the settings as they were."""
         self._store.close()
         self._place.restore()
+
+
+def _check_some(*functions: Any) -> None:
+    if not functions:
+        raise RuntimeError("at least one function or cron_job must be registered")  # in arq's words
 
 
 def _did_you_mean(word: str, known: Sequence[str] | Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 The worker is made as arq's command line makes it, and starts with the first thing that it is asked to do.
 Names of arq's `Worker` that it does not document, all of them used here: `start_jobs`, `tasks`, `queue_name`,
-`heart_beat`, `poll_delay_s`, `allow_abort_jobs`, `aborting_tasks`, and the private `_cancel_aborted_jobs`.
+`heart_beat`, `poll_delay_s`, `allow_abort_jobs`, and the private `_cancel_aborted_jobs`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arq.connections import ArqRedis, create_pool
-from arq.constants import default_queue_name
+from arq.constants import abort_jobs_ss, default_queue_name
 from arq.utils import timestamp_ms
 from arq.worker import Worker
 
@@ -78,8 +78,8 @@ class Life:
         return self._worker
 
     def _serialize(self, data: dict[str, Any]) -> bytes:
-        # A second call for the same job says only that the first one raised.
-        self.results.setdefault(data["id"], data)
+        # arq changes the dict, and calls again, when the first call raises.
+        self.results.setdefault(data["id"], dict(data))
         return (self._place.kwargs.get("job_serializer") or pickle.dumps)(data)
 
     @contextlib.asynccontextmanager
@@ -118,6 +118,11 @@ class Life:
         aborts = asyncio.ensure_future(_look_for_aborts(worker, started)) if worker.allow_abort_jobs else None
         try:
             await started.task
+        except asyncio.CancelledError:
+            # Both can come at once: an alarm that struck a job, and the end of the time for a drain.
+            if started.task.done() and not started.task.cancelled() and started.task.exception():
+                await started.task
+            raise
         finally:
             if aborts is not None:
                 aborts.cancel()
@@ -145,5 +150,5 @@ _OF_THE_POOL = ("job_serializer", "job_deserializer", "expires_extra_ms")
 async def _look_for_aborts(worker: Worker, started: Started) -> None:
     while True:
         await asyncio.sleep(worker.poll_delay_s)
+        started.was_aborted = await worker.pool.zscore(abort_jobs_ss, started.job_id) is not None
         await worker._cancel_aborted_jobs()  # noqa: SLF001 (see the head of this file)
-        started.was_aborted = started.was_aborted or started.job_id in worker.aborting_tasks

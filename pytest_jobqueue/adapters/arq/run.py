@@ -53,7 +53,7 @@ def ran(entry: Entry, seen: Seen, result: dict[str, Any] | None, *, again: bool,
     error = result["r"] if result and not result["s"] else seen.exception
     if error is None:
         return Outcome(job, "ok", seen.result, seconds=seconds)
-    if aborted:
+    if aborted or (result and isinstance(error, asyncio.CancelledError)):
         return Outcome(job, "dropped", reason="it was aborted", seconds=seconds)
     if not again:
         if isinstance(error, asyncio.CancelledError):  # no result is kept, in which arq would say so

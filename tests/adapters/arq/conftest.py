@@ -25,5 +25,6 @@ def jobqueue_app(service):
 def travel():
     """Move the clock forward by some seconds; it stands still otherwise."""
     time_machine = pytest.importorskip("time_machine")
-    with time_machine.travel(dt.datetime(2026, 11, 24, 3, 2, 41, tzinfo=dt.timezone.utc), tick=False) as clock:
+    start = dt.datetime(2026, 11, 24, 3, 2, 41, tzinfo=dt.timezone.utc)
+    with time_machine.travel(start, tick=False) as clock:
         yield clock.shift
