@@ -11,14 +11,15 @@ the shut-down of a thread do not: the thread is the test's, and so are its datab
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 from weakref import WeakSet
 
 from dramatiq import worker as module
 from dramatiq.asyncio import get_event_loop_thread, set_event_loop_thread
-from dramatiq.common import dq_name
-from dramatiq.errors import ActorNotFound
+from dramatiq.common import dq_name, iter_queue
+from dramatiq.errors import ActorNotFound, DecodeError
 
 from pytest_jobqueue.adapters.dramatiq.loop import OwnLoop
 
@@ -73,13 +74,13 @@ class Bench:
         thread = self._consumer(name)
         thread.consumer = self._broker.consume(name, prefetch=count, timeout=0)
         for _ in range(count):
-            message = next(thread.consumer)
-            if message is None:
-                break
-            thread.handle_message(message)
+            with contextlib.suppress(DecodeError):  # it stays fetched, as on a queue
+                message = next(thread.consumer)
+                if message is not None:
+                    thread.handle_message(message)
         thread.handle_delayed_messages()
-        rest = [_message_in(thread.delay_queue.get_nowait()) for _ in range(thread.delay_queue.qsize())]
-        thread.requeue_messages(rest)
+        left = (thread.delay_queue, self._worker.work_queue)  # on the latter, what says no time
+        thread.requeue_messages([_message_in(item) for queue in left for item in iter_queue(queue)])
 
     def abandon(self, queue: str) -> MessageProxy | None:
         """Take one message as another worker, of which nobody will hear again."""

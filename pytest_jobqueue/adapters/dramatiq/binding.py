@@ -6,6 +6,7 @@ fetched and not acknowledged is found by the broker's maintenance once its worke
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -110,8 +111,8 @@ class DramatiqBinding:
     def waiting(self) -> list[Job]:
         """The rest of each pipeline, and the callbacks of groups, which are in the message before them."""
         queues, store = self.queues(), self._store
-        there = [decode(data) for _, data in (*store.ready(queues), *store.fetched(queues))]
-        there += store.delayed(queues)
+        everything = (*store.ready(queues), *store.fetched(queues), *store.delayed(queues))
+        there = [decode(data) for _, data in everything]
         found = {after.message_id: after for one in there if one for after in followers(one)}
         return [self._job(message) for message in found.values()]
 
@@ -121,10 +122,11 @@ class DramatiqBinding:
 
     def next_due(self) -> float | None:
         """When the soonest message of the delay queues is due."""
-        return min((eta(message) / 1000 for message in self._store.delayed(self.queues())), default=None)
+        first = min((eta(data) for _, data in self._store.delayed(self.queues())), default=math.inf)
+        return None if math.isinf(first) else first / 1000
 
     def _delayed(self) -> list[Job]:
-        return [self._job(message) for message in self._store.delayed(self.queues())]
+        return self._jobs(sorted(self._store.delayed(self.queues()), key=lambda found: eta(found[1])))
 
     def _listening(self, queue: str | None) -> list[str]:
         return self.queues() if queue is None else [queue]
@@ -178,7 +180,7 @@ class DramatiqBinding:
         released = 0
         for queue in self.queues():
             delayed = self._store.delayed([queue])
-            due = sum(eta(message) <= current_millis() for message in delayed)
+            due = sum(eta(data) <= current_millis() for _, data in delayed)
             if due:
                 self._bench.release_due(queue, len(delayed))
                 released += due

@@ -98,7 +98,7 @@ def _stands_aside(middleware: Middleware) -> bool:
 
 def _pools(broker: RedisBroker) -> Iterator[redis.ConnectionPool]:
     """The pools of all clients that belong to the broker."""
-    held = [value for one in broker.middleware for value in vars(one).values()]
+    held = [value for one in broker.middleware for value in getattr(one, "__dict__", {}).values()]
     candidates: list[Any] = [broker.client, *held, *(getattr(value, "client", None) for value in held)]
     for candidate in candidates:
         pool = getattr(candidate, "connection_pool", None)

@@ -7,6 +7,7 @@ its dead letters (`.XQ`) are a sorted set and a hash; and each worker has a set 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from dramatiq.common import dq_name, xq_name
@@ -16,7 +17,6 @@ from pytest_jobqueue.adapters.dramatiq.messages import decode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from dramatiq import Message
     from dramatiq.brokers.redis import RedisBroker
 
 
@@ -31,10 +31,9 @@ class Store:
         names = list(queues)
         return self._messages(names, self._send([("lrange", self._key(name), 0, -1) for name in names]))
 
-    def delayed(self, queues: Iterable[str]) -> list[Message[Any]]:
-        """What is on the delay queues, soonest first."""
-        found = [decode(data) for _, data in self.ready(map(dq_name, queues))]
-        return sorted((message for message in found if message is not None), key=eta)
+    def delayed(self, queues: Iterable[str]) -> list[tuple[str, bytes]]:
+        """What is on the delay queues, in their order."""
+        return self.ready(map(dq_name, queues))
 
     def dead(self, queues: Iterable[str]) -> list[tuple[str, bytes]]:
         """The dead letters of the queues, oldest first in each."""
@@ -79,7 +78,8 @@ class Store:
         return f"{self._broker.namespace}:{name}"
 
 
-def eta(message: Message[Any]) -> float:
-    """When a delayed message is due, in milliseconds since the epoch."""
-    found = message.options.get("eta")
-    return found if isinstance(found, (int, float)) else 0.0
+def eta(data: bytes) -> float:
+    """When a delayed message is due, in milliseconds since the epoch; what does not say so never is."""
+    message = decode(data)
+    found = message.options.get("eta") if message is not None else None
+    return found if isinstance(found, (int, float)) else math.inf

@@ -65,6 +65,29 @@ def test_bytes_that_are_no_message(add, broker, jobqueue):
     assert [job.name for job in jobqueue.binding.running()] == ["(not a message)"]
 
 
+def test_bytes_that_are_no_message_among_the_delayed(add, broker, jobqueue, travel):
+    add.send_with_options(args=(1, 2), delay=1000)
+    broker.do_enqueue("default.DQ", "an-id", b"{oops")
+    add.send_with_options(args=(3, 4), delay=9000)
+    assert [job.name for job in jobqueue.binding.scheduled()] == ["add", "add", "(not a message)"]
+    travel(2)
+    assert jobqueue.worker.drain().results == [3]
+    assert [job.name for job in jobqueue.binding.running()] == ["(not a message)"]
+    travel(8)
+    assert jobqueue.worker.drain().results == [7]
+
+
+@pytest.mark.skipif(int(dramatiq.__version__[0]) < 2, reason="Dramatiq 1 itself raises a TypeError for it")
+def test_a_delayed_message_without_a_time_is_never_due(add, broker, jobqueue, travel):
+    message = add.message(1, 2).copy(queue_name="default.DQ", options={"redis_message_id": "x", "eta": None})
+    broker.do_enqueue("default.DQ", "x", message.encode())
+    assert jobqueue.binding.next_due() is None
+    add.send_with_options(args=(3, 4), delay=1000)
+    travel(2)
+    assert jobqueue.worker.drain().results == [7]
+    assert [job.args for job in jobqueue.binding.scheduled()] == [(1, 2)]
+
+
 # What is refused before it is sent.
 
 
