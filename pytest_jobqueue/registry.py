@@ -53,8 +53,13 @@ def _is_arq_settings(app: Any) -> bool:
     """Whether it is a `WorkerSettings` class of arq, or the same as a mapping."""
     found = app if isinstance(app, Mapping) else vars(app) if isinstance(app, type) else {}
     lists = any(isinstance(found.get(name), (list, tuple)) for name in ("functions", "cron_jobs"))
-    queue = type(found.get("queue"))
-    return lists and not any(base.__module__.startswith("saq.queue") for base in queue.__mro__)
+    return lists and not _is_saq_settings(found)
+
+
+def _is_saq_settings(app: Any) -> bool:
+    """Whether it is the settings of a SAQ worker, which name its queue."""
+    queue = app.get("queue") if isinstance(app, Mapping) else None
+    return any(kind.__module__.startswith("saq.queue") for kind in type(queue).__mro__)
 
 
 def _is_bullmq_worker(app: Any) -> bool:
@@ -71,7 +76,13 @@ ADAPTERS = (
     Adapter("rq", ("rq.queue.Queue",), "pytest_jobqueue.adapters.rq:bind", _is_rq_queues),
     Adapter("celery", ("celery.app.base.Celery",), "pytest_jobqueue.adapters.celery:bind"),
     Adapter("arq", (), "pytest_jobqueue.adapters.arq:bind", _is_arq_settings),
+    Adapter("saq", ("saq.queue.base.Queue",), "pytest_jobqueue.adapters.saq:bind", _is_saq_settings),
     Adapter("bullmq", (), "pytest_jobqueue.adapters.bullmq:bind", _is_bullmq_worker),
+    Adapter(
+        "taskiq",
+        ("taskiq.abc.broker.AsyncBroker", "taskiq.scheduler.scheduler.TaskiqScheduler"),
+        "pytest_jobqueue.adapters.taskiq:bind",
+    ),
     Adapter(
         "sidekiq",
         ("pytest_jobqueue.handlers.Handlers", "builtins.dict"),
