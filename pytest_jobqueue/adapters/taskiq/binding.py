@@ -1,0 +1,278 @@
+"""The adapter itself: what a binding promises, in calls of Taskiq's own client, receiver and scheduler.
+
+Taskiq has no delayed jobs in a broker: what is for later waits in a schedule source until the scheduler sends
+it. So a delay needs a source that takes schedules, in the scheduler or in a retry middleware.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+from dataclasses import is_dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import redis
+from pydantic import BaseModel
+from taskiq import TaskiqMessage
+from taskiq.brokers.inmemory_broker import InmemoryResultBackend
+from taskiq.result_backends.dummy import DummyResultBackend
+
+from pytest_jobqueue.adapters import Caps
+from pytest_jobqueue.adapters.taskiq.lanes import lane_for
+from pytest_jobqueue.adapters.taskiq.messages import Messages
+from pytest_jobqueue.adapters.taskiq.place import Place
+from pytest_jobqueue.adapters.taskiq.run import Runner
+from pytest_jobqueue.adapters.taskiq.schedule import Schedule
+from pytest_jobqueue.errors import UsageError
+from pytest_jobqueue.job import error_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from taskiq import AsyncTaskiqDecoratedTask
+
+    from pytest_jobqueue.adapters.taskiq.lanes import Taken
+    from pytest_jobqueue.job import Call, Job, Outcome
+
+
+class TaskiqBinding:
+    """A broker on one server.
+
+    Args:
+        app: The broker, or a scheduler with its broker.
+        url: The server.
+        queues: The queues to listen to, in this order; None for those of the broker.
+
+    Attributes:
+        caps: What can be done depends on broker, middlewares, sources and result backend.
+
+    Raises:
+        UsageError: Taskiq is too old, or the broker cannot be led to the server.
+    """
+
+    def __init__(self, app: Any, url: str, *, queues: Sequence[str] | None = None) -> None:
+        self._place = Place(app, url)
+        self._broker = self._place.broker
+        self._client = redis.Redis.from_url(url)
+        try:
+            self._messages = Messages(self._broker)
+            self._lane = lane_for(self._broker, self._client)
+            self._queues = list(queues or self._lane.queues)
+            self._lane.queues = self._queues
+            self._lane.prepare(self._queues)
+            self._schedule = Schedule(self._place, self._client)
+            self.caps = self._caps()
+            self._runner = Runner(self._place, self._messages)
+        except BaseException:
+            self.restore()
+            raise
+        self._listening: list[list[Any]] = []
+        self._place.sent = self._note
+        self._started: set[asyncio.AbstractEventLoop] = set()
+
+    def _caps(self) -> Caps:
+        nowhere = isinstance(self._broker.result_backend, (DummyResultBackend, InmemoryResultBackend))
+        return Caps(
+            acks=self._lane.acks,
+            delays=self._schedule.keeper is not None,
+            retries=any("Retry" in type(middleware).__name__ for middleware in self._broker.middlewares),
+            kwargs=True,
+            results=not nowhere,
+            periodic=bool(self._schedule.sources),
+        )
+
+    def _note(self, message: Any) -> None:
+        for sent in self._listening:
+            sent.append(message)
+        self._runner.sent(message.task_id)
+
+    @contextlib.contextmanager
+    def _listen(self) -> Iterator[list[Any]]:
+        """Whatever is sent meanwhile."""
+        sent: list[Any] = []
+        self._listening.append(sent)
+        try:
+            yield sent
+        finally:
+            self._listening.remove(sent)
+
+    # Enqueuing
+
+    async def enqueue(self, call: Call) -> Job:
+        """Put one job on its queue, or into the first schedule source that takes it.
+
+        Options are labels; `task_id` and `schedule_id` are those of the kicker.
+
+        Raises:
+            UsageError: There is no such task; or it is for later, and nothing takes schedules.
+            TypeError: An argument does not survive the broker's serialiser.
+        """
+        return (await self.enqueue_many((call,)))[0]
+
+    async def enqueue_many(self, calls: Sequence[Call]) -> list[Job]:
+        """Put several jobs there, one by one, as Taskiq does; none if one is of no such task."""
+        kickers = [self._kicker(call) for call in calls]
+        return [await self._kick(kicker, call) for kicker, call in zip(kickers, calls, strict=True)]
+
+    def _kicker(self, call: Call) -> Any:
+        options = dict(call.options)
+        kicker: Any = self._task(call.name).kicker().with_broker(self._broker)
+        if call.at is not None and self._schedule.keeper is None:
+            raise UsageError(
+                f"{call.name}: Taskiq keeps jobs for later in a schedule source, and here is none that takes "
+                "them; give the TaskiqScheduler with a ListRedisScheduleSource as jobqueue_app"
+            )
+        kicker.with_task_id(options.pop("task_id", None) or self._broker.id_generator())
+        if "schedule_id" in options:
+            kicker.with_schedule_id(options.pop("schedule_id"))
+        if call.queue is not None:
+            options["queue_name"] = call.queue
+        return kicker.with_labels(**options)
+
+    def _task(self, name: str) -> AsyncTaskiqDecoratedTask[Any, Any]:
+        task: AsyncTaskiqDecoratedTask[Any, Any] | None = self._broker.find_task(name)
+        if task is None:
+            names = list(self._broker.get_all_tasks())
+            close = get_close_matches(name, names, 1)
+            did_you_mean = f"; did you mean {close[0]!r}?" if close else ""
+            raise UsageError(
+                f"the broker has no task {name!r}{did_you_mean} (registered: {', '.join(names) or 'none'})"
+            )
+        return task
+
+    async def _kick(self, kicker: Any, call: Call) -> Job:
+        queue = str(kicker.labels.get("queue_name") or self._broker.queue_name)
+        self._lane.prepare({queue} - set(self._queues))
+        with self._listen() as sent:
+            try:
+                if call.at is None:
+                    await kicker.kiq(*call.args, **call.kwargs)
+                else:
+                    moment = dt.datetime.fromtimestamp(call.at, dt.timezone.utc)
+                    await kicker.schedule_by_time(self._schedule.keeper, moment, *call.args, **call.kwargs)
+            except Exception:
+                self._check_arguments(call)
+                raise
+        (message,) = [one for one in sent if one.task_id == kicker.custom_task_id]
+        if call.at is None:
+            return self._messages.job(message.message, queue)
+        return self._messages.scheduled(message, call.at)
+
+    def _check_arguments(self, call: Call) -> None:
+        """Say which argument it is that cannot be sent, if it is one."""
+        named = [(f"argument {number}", value) for number, value in enumerate(call.args, 1)]
+        named += [(f"argument {name!r}", value) for name, value in call.kwargs.items()]
+        for where, value in named:
+            if isinstance(value, BaseModel) or is_dataclass(value):
+                continue  # these are taken apart first
+            message = TaskiqMessage(task_id="", task_name=call.name, labels={}, args=[value], kwargs={})
+            try:
+                self._broker.formatter.dumps(message)
+            except Exception as error:
+                raise TypeError(
+                    f"{call.name}: {where} does not survive the broker's serialiser: {value!r} "
+                    f"({error_text(error)})"
+                ) from error
+
+    # Looking
+
+    def queues(self) -> list[str]:
+        """The queues that are listened to."""
+        return list(self._queues)
+
+    def pending(self, queue: str | None = None) -> list[Job]:
+        """What is on the queues."""
+        names = self._queues if queue is None else [queue]
+        return [self._job(taken) for name in names for taken in self._lane.ready(name)]
+
+    def _job(self, taken: Taken) -> Job:
+        return self._messages.job(taken.data, taken.queue, at=taken.at)
+
+    def scheduled(self) -> list[Job]:
+        """What waits in a schedule source for its first run."""
+        return [job for job in self._waiting() if not job.attempts]
+
+    def retrying(self) -> list[Job]:
+        """What waits there and has run."""
+        return [job for job in self._waiting() if job.attempts]
+
+    def _waiting(self) -> list[Job]:
+        return [self._messages.scheduled(task, due_at) for due_at, task in self._schedule.waiting()]
+
+    def running(self) -> list[Job]:
+        """What some worker has, or had when it died; a list does not know."""
+        return [self._job(taken) for taken in self._lane.running()]
+
+    def waiting(self) -> list[Job]:
+        """None: no job of Taskiq waits for another."""
+        return []
+
+    def failed(self) -> list[Job]:
+        """None: Taskiq keeps a failed job's result, and not the job."""
+        return []
+
+    def next_due(self) -> float | None:
+        """When the scheduler will have something to send."""
+        return self._schedule.next_due()
+
+    # Running
+
+    async def run_next(self, queue: str | None = None, *, more: bool = False) -> Outcome | None:  # noqa: ARG002
+        """Take one message and let Taskiq's receiver run it."""
+        await self._start()
+        taken = await self._take(queue)
+        return None if taken is None else await self._runner.run(taken)
+
+    async def _take(self, queue: str | None) -> Taken | None:
+        for name in self._queues if queue is None else [queue]:
+            taken = await self._lane.take(name)
+            if taken is not None:
+                return taken
+        return None
+
+    async def tick(self) -> int:
+        """One round of the scheduler."""
+        if not self._schedule.sources:
+            return 0
+        await self._start()
+        with self._listen() as sent:
+            await self._schedule.step()
+        return len(sent)
+
+    async def abandon_next(self, queue: str | None = None) -> Job | None:
+        """Take one message, and go no further; off a list it is lost."""
+        await self._start()
+        taken = await self._take(queue)
+        return None if taken is None else self._job(taken)
+
+    async def recover(self) -> int:
+        """What a worker does between two fetches: take over what has been pending for too long."""
+        await self._start()
+        return await self._lane.recover()
+
+    # Living and leaving
+
+    async def _start(self) -> None:
+        """Start the broker as a worker does, and the sources as the scheduler does, once in each loop."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._started:
+            self._started.add(loop)
+            with self._place.as_worker():
+                await self._broker.startup()
+            await self._schedule.start()
+
+    async def release(self) -> None:
+        """Shut them down, in the running loop."""
+        loop = asyncio.get_running_loop()
+        if loop in self._started:
+            self._started.discard(loop)
+            await self._schedule.stop()
+            with self._place.as_worker():
+                await self._broker.shutdown()
+
+    def restore(self) -> None:
+        """Leave the broker as it was."""
+        self._client.close()
+        self._place.restore()
