@@ -1,4 +1,4 @@
-"""The adapter for Taskiq on Redis: a `ListQueueBroker`, a `RedisStreamBroker`, or the `TaskiqScheduler` of one.
+"""The adapter for Taskiq on Redis: `ListQueueBroker`, `RedisStreamBroker`, or the `TaskiqScheduler` of one.
 
 ```
 binding ── place ────► broker, results and schedules lead to our Redis; later they are as before
@@ -8,8 +8,8 @@ binding ── place ────► broker, results and schedules lead to our R
         └─ messages ─► a message or a schedule as a `Job`
 ```
 
-Names that Taskiq does not document, tried on taskiq 0.12.0 and 0.13.0 with taskiq-redis 1.0.5 and 1.2.4, stand
-at the head of `schedule`.
+Names that Taskiq does not document stand at the head of `schedule`; they were tried on taskiq 0.12.0 and
+0.13.0 with taskiq-redis 1.0.5 and 1.2.4.
 """
 
 from __future__ import annotations

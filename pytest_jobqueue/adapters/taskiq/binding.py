@@ -14,7 +14,6 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import redis
-from pydantic import BaseModel
 from taskiq import TaskiqMessage
 from taskiq.brokers.inmemory_broker import InmemoryResultBackend
 from taskiq.result_backends.dummy import DummyResultBackend
@@ -165,7 +164,7 @@ class TaskiqBinding:
         named = [(f"argument {number}", value) for number, value in enumerate(call.args, 1)]
         named += [(f"argument {name!r}", value) for name, value in call.kwargs.items()]
         for where, value in named:
-            if isinstance(value, BaseModel) or is_dataclass(value):
+            if is_dataclass(value) or hasattr(value, "model_dump"):
                 continue  # these are taken apart first
             message = TaskiqMessage(task_id="", task_name=call.name, labels={}, args=[value], kwargs={})
             try:

@@ -10,7 +10,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import redis
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 from taskiq import AckableMessage
@@ -18,6 +17,8 @@ from taskiq_redis import RedisStreamBroker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    import redis
 
 _MANY = 10_000  # more messages in dead workers' hands than a test makes
 
@@ -142,8 +143,10 @@ class StreamLane:
         try:
             return await self._read(queue)
         except ResponseError as error:
-            if "NOGROUP" not in str(error) or not self._make_group(queue, "0"):
+            if "NOGROUP" not in str(error):
                 raise
+        if not self._make_group(queue, "0"):  # no stream, and the service wants none made
+            return None
         return await self._read(queue)
 
     async def _read(self, queue: str) -> Taken | None:
@@ -195,7 +198,9 @@ class StreamLane:
         for entry in found:
             number = entry["message_id"]
             messages: Any = self._client.xrange(queue, number, number)
-            pending += [Taken(queue, fields[b"data"], None, number, _moment(number)) for _, fields in messages]
+            pending += [
+                Taken(queue, fields[b"data"], None, number, _moment(number)) for _, fields in messages
+            ]
         return pending
 
     async def recover(self) -> int:

@@ -157,7 +157,9 @@ def _check_broker(broker: Any) -> None:
 
 def _check_single(holder: Any) -> None:
     kind = type(holder)
-    if kind.__module__.startswith("taskiq_redis") and ("Cluster" in kind.__name__ or "Sentinel" in kind.__name__):
+    if kind.__module__.startswith("taskiq_redis") and (
+        "Cluster" in kind.__name__ or "Sentinel" in kind.__name__
+    ):
         raise UsageError(
             f"{kind.__module__}.{kind.__name__} is for several Redis servers, and a test has one; use "
             f"{re.sub('Cluster|Sentinel', '', kind.__name__)} in tests"

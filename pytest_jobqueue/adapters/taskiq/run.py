@@ -19,7 +19,7 @@ from taskiq.receiver import Receiver
 
 from pytest_jobqueue.adapters.taskiq.messages import UNREADABLE, Messages
 from pytest_jobqueue.deadline import Deadline, DeadlineExceeded
-from pytest_jobqueue.job import Job, Outcome, error_text
+from pytest_jobqueue.job import Job, Outcome, Status, error_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from pytest_jobqueue.adapters.taskiq.lanes import Taken
     from pytest_jobqueue.adapters.taskiq.place import Place
 
-_LEFT_OPEN = "it went through Taskiq's receiver; the message stays unacknowledged until another worker claims it"
+_LEFT_OPEN = (
+    "it went through Taskiq's receiver; the message stays unacknowledged until another worker claims it"
+)
 
 
 class Here(Executor):
@@ -144,7 +146,7 @@ class Runner:
         seen = self._recorder
         error, seconds = seen.exception or escaped, seen.seconds
         if escaped is not None:  # not from the task: from a middleware, or from the end of a dependency
-            status = "retrying" if acks or seen.sent_again else "failed"
+            status: Status = "retrying" if acks or seen.sent_again else "failed"
             return Outcome(job, status, exception=error, reason=_LEFT_OPEN if acks else None, seconds=seconds)
         if seen.result is None:
             return Outcome(job, "dropped", reason=self._why_not(job))

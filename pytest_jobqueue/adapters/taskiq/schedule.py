@@ -7,8 +7,8 @@ round; those that are added later follow Taskiq's rule, by which an interval beg
 
 Names that Taskiq does not document: `cli.scheduler.run.is_cron_task_now`, `is_interval_task_now`,
 `is_time_task_now` and `send`; of `ListRedisScheduleSource` `_prefix`, `_serializer`, `_is_first_run` and
-`_skip_past_schedules` (the last where there is one). The source lists what is past in its first round only, or
-not at all where the service wants that; a clock that was moved has passed times that no round has seen.
+`_skip_past_schedules` (the last where there is one). The source lists what is past in its first round only,
+or not at all where the service wants that; a clock that was moved has passed times that no round has seen.
 """
 
 from __future__ import annotations
