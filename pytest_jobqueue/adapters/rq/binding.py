@@ -77,7 +77,7 @@ class RQBinding:
             results=True,
             priorities=True,
             dependencies=True,
-            periodic=find_spec("rq.repeat") is not None,  # from 2.2 on
+            periodic=find_spec("rq.repeat") is not None,  # from 2.3 on
         )
 
     # Enqueuing
@@ -173,12 +173,16 @@ class RQBinding:
     def abandon_next(self, queue: str | None = None) -> Job | None:
         """Take one job, start it, and forget it: its lease ends a minute after its time limit."""
         names = self._names(queue)
-        taken = self._runner.take(names)
-        if taken is None:
-            return None
-        job = self._store.job(taken[0])
-        self._runner.start(names, taken[0])
-        return job
+        while True:
+            try:
+                taken = self._runner.take(names)
+            except Lost:
+                continue  # nothing that anybody could start
+            if taken is None:
+                return None
+            job = self._store.job(taken[0])
+            self._runner.start(names, taken[0])
+            return job
 
     def recover(self) -> int:
         """The maintenance that RQ's worker does every ten minutes; returns how many jobs it made ready."""
@@ -203,9 +207,9 @@ def _outcome(job: Job, run: Run) -> Outcome:
     over = status in (JobStatus.FAILED, JobStatus.STOPPED)
     if error is None and isinstance(run.result, Retry) and status != JobStatus.FINISHED:
         if not over:
-            return Outcome(job, "retrying", reason=f"it returned {run.result!r}", seconds=run.seconds)
+            return Outcome(job, "retrying", reason=f"it returned {_text(run.result)}", seconds=run.seconds)
         error = RetriesExhaustedError(
-            f"{job.name} returned {run.result!r} after {raw_retries(raw)} retries of that kind"
+            f"{job.name} returned {_text(run.result)}, and was retried for that {raw_retries(raw)} times"
         )
     if error is None:
         return Outcome(job, "ok", run.result, seconds=run.seconds)
@@ -214,6 +218,10 @@ def _outcome(job: Job, run: Run) -> Outcome:
         left = raw.retries_left
         reason = f"{left} {'retry' if left == 1 else 'retries'} left"
     return Outcome(job, "failed" if over else "retrying", exception=error, reason=reason, seconds=run.seconds)
+
+
+def _text(retry: Any) -> str:
+    return f"Retry(max={retry.max}, interval={retry.intervals})"
 
 
 def _lost(lost: Lost) -> Outcome:

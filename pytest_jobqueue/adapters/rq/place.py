@@ -176,9 +176,14 @@ def _is_django(app: Any) -> bool:
 
 
 def _django_settings() -> dict[str, dict[str, Any]]:
-    from django.conf import settings
+    """`RQ_QUEUES`, as django-rq has it: until 4.0 it keeps what it read first."""
+    from django.core.exceptions import ImproperlyConfigured
+    from django_rq import settings
 
-    queues: dict[str, dict[str, Any]] | None = getattr(settings, "RQ_QUEUES", None)
+    try:
+        queues: dict[str, dict[str, Any]] = settings.QUEUES
+    except ImproperlyConfigured:
+        queues = {}
     if not queues:
         raise UsageError(
             "the application is django-rq, and Django's settings have no RQ_QUEUES; name the queues there"

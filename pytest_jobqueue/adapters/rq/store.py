@@ -127,9 +127,10 @@ class Store:
     def job(self, raw: Any, due_at: float | None = None) -> Job:
         """RQ's job as ours."""
         name, args, kwargs = _call(raw)
-        runs, error = self._runs.get(raw.id, (None, None))
-        if runs is None:
-            runs = 0 if raw.started_at is None else raw_retries(raw)
+        runs: int | None = 0
+        error = None
+        if raw.started_at is not None:
+            runs, error = self._runs.get(raw.id) or (raw_retries(raw), None)
         return Job(
             id=raw.id,
             name=name,

@@ -22,6 +22,7 @@ RQ_EXCEPTION_HANDLERS = ["service.handle"]
 """
 SERVICE = """
 import django_rq
+import django_rq.settings  # until 4.0, what it reads first is what it keeps
 
 handled = []
 
@@ -56,6 +57,9 @@ def test_handlers(jobqueue):
     jobqueue.worker.drain(on_error="record")
     assert service.handled == ["boom"]
 
+newer = pytest.mark.skipif("QUEUES" in vars(django_rq.settings), reason="django-rq before 4.0")
+
+@newer
 def test_on_commit(jobqueue, db):
     from django.db import transaction
     with transaction.atomic():
@@ -90,6 +94,7 @@ def test_queues_that_run_at_once(settings):
         assert jobqueue.worker.drain().results == [3]
     assert settings.RQ_QUEUES == {"default": {"HOST": "redis.invalid", "PORT": 1, "ASYNC": False}}
 
+@newer
 def test_no_queues(settings):
     del settings.RQ_QUEUES
     with serve("fake") as server, pytest.raises(UsageError, match="settings have no RQ_QUEUES"):
@@ -110,4 +115,5 @@ def test_a_django_project(pytester, app):
         "    ignore:The configuration option .asyncio_default_fixture_loop_scope. is unset\n"
     )
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q", timeout=120)
-    result.assert_outcomes(passed=8)
+    found = result.parseoutcomes()
+    assert found in ({"passed": 8}, {"passed": 6, "skipped": 2}), result.stdout.str()

@@ -23,6 +23,12 @@ def test_an_expired_job_is_reported_where_rq_passes_over_it(jobqueue, queue):
     assert jobqueue.binding.running() == []
 
 
+def test_a_worker_that_dies_has_a_job_that_is_there(jobqueue, queue):
+    jobqueue.redis.delete(queue.enqueue(jobs.add, 1, 2).key)
+    job = queue.enqueue(jobs.add, 3, 4)
+    assert jobqueue.worker.abandon_next().id == job.id
+
+
 def test_a_canceled_job_is_nobodys(jobqueue, queue):
     job = queue.enqueue(jobs.add, 1, 2)
     job.cancel()

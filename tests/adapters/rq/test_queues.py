@@ -90,6 +90,8 @@ def test_the_same_id_twice_runs_twice_as_in_production(jobqueue):
     producer.enqueue(f"{HERE}.add", 1, 0)
     producer.enqueue(f"{HERE}.add", 2, 0)
     assert jobqueue.worker.drain().results == [2, 2]
+    assert producer.enqueue(f"{HERE}.add", 3, 0).attempts == 0
+    assert jobqueue.binding.pending()[0].attempts == 0
 
 
 def test_a_unique_id_is_refused_by_rq(jobqueue):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 import fakeredis
 import pytest
@@ -107,8 +108,8 @@ def test_a_binding_that_fails_leaves_nothing(jobqueue_url, client):
 
 def test_signals_and_the_processs_title_are_left_alone(jobqueue, queue, monkeypatch):
     titles = []
-    for name in ("rq.worker.base", "rq.worker"):
-        monkeypatch.setattr(f"{name}.setprocname", titles.append, raising=False)
+    where = sys.modules[rq.worker.BaseWorker.__module__]
+    monkeypatch.setattr(where, "setprocname", titles.append)
     numbers = signal.SIGINT, signal.SIGTERM, signal.SIGALRM
     before = [signal.getsignal(number) for number in numbers]
     use(jobqueue.binding, queue)
