@@ -17,3 +17,10 @@ if _HERE not in sys.path:
 # How long one example takes says nothing on a busy machine.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+
+def pytest_report_header() -> str | None:
+    """Say which adapters are not tested."""
+    from support.libraries import MISSING
+
+    return f"not installed, so not tested: {', '.join(MISSING)}" if MISSING else None

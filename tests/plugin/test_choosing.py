@@ -285,7 +285,7 @@ def test_one_test_s_mistakes_are_its_own_and_one_sentence_each(project):
         result.assert_outcomes(passed=1, errors=errors)
         result.stdout.fnmatch_lines_random(
             [
-                "jobqueue: no adapter is for an application of type builtins.int: 7. The adapters here *",
+                "jobqueue: no adapter is for an application of type builtins.int: 7. There are adapters *",
                 "jobqueue: *sidekick*",
                 "test_marker.py::test_marker: the marker jobqueue: jobqueue() got an unexpected keyword *",
             ]

@@ -35,7 +35,11 @@ CONFTEST = """
             "loop": (getattr(policy, "_local", None) and policy._local._loop, type(policy)),
             "environment": {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")},
             "logging": (logging.root.level, list(logging.root.handlers), logging.raiseExceptions),
-            "hooks": (sys.excepthook, threading.excepthook, sys.unraisablehook),
+            "hooks": [
+                # pytest's own hooks are made anew for each phase of a test before its version 8.4
+                getattr(hook, "__func__", hook)
+                for hook in (sys.excepthook, threading.excepthook, sys.unraisablehook)
+            ],
             "directory": os.getcwd(),
             "time": (time.time, time.monotonic),
         }
