@@ -9,6 +9,7 @@ from pytest_jobqueue.errors import UsageError
 
 OnError = Literal["raise", "record"]
 
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How the harness behaves; a project overrides the `jobqueue_settings` fixture to change it.

@@ -15,8 +15,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_jobqueue.errors import UsageError
-from pytest_jobqueue.servers.server import Server as Server
 from pytest_jobqueue.options import DEFAULT_IMAGE
+from pytest_jobqueue.servers.server import Server as Server
 
 if TYPE_CHECKING:
     from pytest_jobqueue.servers.provider import Provider

@@ -73,7 +73,7 @@ def test_arguments_of_null_are_none_at_all(go, binding, truth):
 @NAMESPACES
 @pytest.mark.parametrize("options", [{}, {"retry": True}, {"retry": True, "retry_max": 3}], ids=len)
 @pytest.mark.parametrize("later", [False, True], ids=["now", "later"])
-def test_both_producers_write_the_same(go, binding, truth, namespace, later, options):  # noqa: PLR0917
+def test_both_producers_write_the_same(go, binding, truth, namespace, later, options):
     at = round(time.time()) + 3600.5 if later else None
     go.enqueue(2, 3, queue="q", namespace=namespace, **options, **({"at": at} if later else {}))
     binding({}, namespace=namespace).enqueue(Call("Add", (2, 3), queue="q", at=at, options=options))

@@ -23,7 +23,7 @@ from pytest_jobqueue.options import OPTIONS
         ("server", None, None, "server", True),
     ],
 )
-def test_flag_wins_over_environment_wins_over_ini(  # noqa: PLR0917 (a table)
+def test_flag_wins_over_environment_wins_over_ini(
     project, monkeypatch, flag, env, ini, mode, explicit
 ):
     if ini is not None:

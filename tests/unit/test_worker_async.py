@@ -1,4 +1,4 @@
-"""The same decisions inside a running event loop, with a binding that has an asynchronous twin and one without."""
+"""The same decisions inside a running event loop, with a binding that has a twin and one that has none."""
 
 from __future__ import annotations
 

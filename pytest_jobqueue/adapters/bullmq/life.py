@@ -17,7 +17,7 @@ import bullmq
 
 from pytest_jobqueue.adapters.bullmq.store import read
 from pytest_jobqueue.adapters.witness import Escaped
-from pytest_jobqueue.job import Outcome
+from pytest_jobqueue.job import Outcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,8 +78,9 @@ class Life:
         at.events.clear()
         at.worker.drained = False
         job = await at.worker.getNextJob(f"{at.worker.id}:{at.taken}")
-        if at.events.get("error") is not None and job is None:
-            raise at.events["error"]
+        problem = at.events.get("error")
+        if problem is not None and job is None:
+            raise problem
         return job
 
     async def take(self, of: WorkerOf) -> bullmq.Job | None:
@@ -107,15 +108,15 @@ class Life:
             )
         seen = self._witness.take(str(job.id))
         seconds = seen.seconds if seen else 0.0
-        if "error" in at.events:
-            error = at.events["error"]
-            own = seen.exception if seen and seen.exception else error
-            reason = f"BullMQ could not finish it, and it is found when its lock has expired: {error}"
-            return Outcome(seen_before, "retrying", exception=own, reason=reason, seconds=seconds)
+        problem = at.events.get("error")
+        if problem is not None:
+            own = seen.exception if seen and seen.exception else problem
+            stuck = f"BullMQ could not finish it, and it is found when its lock has expired: {problem}"
+            return Outcome(seen_before, "retrying", exception=own, reason=stuck, seconds=seconds)
         if "completed" in at.events:
             return Outcome(seen_before, "ok", seen.result if seen else None, seconds=seconds)
         if "failed" in at.events:
-            status = "failed" if job.finishedOn else "retrying"
+            status: Status = "failed" if job.finishedOn else "retrying"
             return Outcome(seen_before, status, exception=at.events["failed"], seconds=seconds)
         reason = f"{type(seen.exception).__name__}: it put itself back" if seen else None
         return Outcome(seen_before, "retrying", reason=reason, seconds=seconds)
@@ -126,8 +127,9 @@ class Life:
         at.stalled = 0
         at.events.clear()
         await at.worker.runStalledJobsCheck()
-        if at.events.get("error") is not None:
-            raise at.events["error"]
+        problem = at.events.get("error")
+        if problem is not None:
+            raise problem
         return at.stalled
 
     async def close(self) -> None:

@@ -141,11 +141,17 @@ class CeleryBinding:
 
     def run_next(self, queue: str | None = None, *, more: bool = False) -> Outcome | None:  # noqa: ARG002
         """Take one message that is ready and run it here; None when there is none."""
-        self._remote.listen()
         found = self._take(queue)
         return None if found is None else self._runner.run(found)
 
     def _take(self, queue: str | None) -> Found | None:
+        self._remote.ask()
+        found = self._find(queue)
+        if found is not None:
+            self._remote.listen()
+        return found
+
+    def _find(self, queue: str | None) -> Found | None:
         known = self._store.known() if queue is None else [queue]
         taken = self._take_from(known)
         if taken is None and queue is None:
@@ -187,7 +193,6 @@ class CeleryBinding:
         It stays unacknowledged with `acks_late`. Without, a worker acknowledges before it runs the task, and
         the job is lost.
         """
-        self._remote.listen()
         found = self._take(queue)
         if found is None:
             return None

@@ -2,9 +2,9 @@
 
 Tried on Celery 5.4.0 with kombu 5.3.7, and on Celery 5.7.0 with kombu 5.7.0. The names are
 `Channel._q_for_pri`, `._lookup`; `Celery._local`, `._backend_cache`, `._backend`, `._pool`,
-`.use_fast_trace_task`; `AMQP._producer_pool`; `celery._state._tls`; `Task.__trace__`; what
-`celery.worker.state` keeps (`Tallies`); and what a `Consumer` and its strategies expect of the worker around
-them (`Intake`).
+`.use_fast_trace_task`; `AMQP._producer_pool`; `ResultConsumer._pubsub`; `celery._state._tls`;
+`Task.__trace__`; what `celery.worker.state` keeps (`Tallies`); and what a `Consumer` and its strategies
+expect of the worker around them (`Intake`).
 """
 
 from __future__ import annotations
@@ -76,13 +76,13 @@ class Caches:
         self._app = app
         self._limit = pools.get_limit()
         self._before = app._local, app._backend_cache, app._pool, app.amqp._producer_pool  # noqa: SLF001
-        self._set(threading.local(), None, None, None)
+        self._backends: list[Any] = []
+        self._set(_Local(self._backends), None, None, None)
 
     def restore(self) -> None:
         """Close what was opened since, and bring back what was there."""
         app = self._app
-        backend = app._backend  # noqa: SLF001
-        if backend is not None:
+        for backend in (*self._backends, app._backend_cache):  # noqa: SLF001
             _close_backend(backend)
         place = app.connection_for_write()
         for group in (pools.producers, pools.connections):
@@ -99,13 +99,29 @@ class Caches:
         app.amqp._producer_pool = producers  # noqa: SLF001
 
 
+class _Local(threading.local):
+    """What an application keeps for each thread; the result backends are noted for whoever closes them."""
+
+    def __init__(self, backends: list[Any]) -> None:
+        self._backends = backends
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "backend":
+            self._backends.append(value)
+
+
 def _close_backend(backend: Any) -> None:
-    """Close its connections; results that outlive it must not open them again to take their leave."""
+    """Close its connections; results that outlive it must not open them again to take their leave.
+
+    They would do so wherever the garbage collector runs, which may be the very thread that is to answer.
+    """
     consumer = getattr(backend, "result_consumer", None)
     if consumer is not None and hasattr(consumer, "subscribed_to"):
         consumer.stop()
         consumer.subscribed_to.clear()
-    if "client" in vars(backend):
+        consumer._pubsub = None  # noqa: SLF001
+    if "client" in getattr(backend, "__dict__", ()):
         backend.client.connection_pool.disconnect()
 
 

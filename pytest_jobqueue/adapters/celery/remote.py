@@ -6,7 +6,7 @@ start. A broadcast that asks for an answer gets none, since whoever asks is this
 
 from __future__ import annotations
 
-import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 from celery.utils.collections import AttributeDict
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from kombu import Connection
 
 _HEARD = ("revoke", "revoke_by_stamped_headers")
-_CONFIRMED = 5.0  # seconds that the server may take to say that the subscription is there
+_PATIENCE = 5.0  # seconds that the server may take to answer
 
 
 class Remote:
     """One worker's mailbox.
+
+    A broadcast goes over a connection of its own, so that it could be overtaken. What `listen` waits for is
+    the answer to a ping that follows it: everything that was broadcast before `ask` is heard then.
 
     Args:
         app: The application.
@@ -35,24 +38,37 @@ class Remote:
             hostname,
             handlers={name: Panel.data[name] for name in _HEARD},
             state=AttributeDict(app=app, hostname=hostname, consumer=None, tset=set),
-            channel=connection.channel(),
         )
-        self._consumer = self._node.listen(callback=self._hear)
-        self._drain(_CONFIRMED)
+        self._open()
+
+    def ask(self) -> None:
+        """Send the ping, and do not wait."""
+        pubsub = self._node.channel.subclient
+        if not pubsub.health_check_response_counter:
+            pubsub.ping(pubsub.HEALTH_CHECK_MESSAGE)
+            pubsub.health_check_response_counter = 1
 
     def listen(self) -> None:
-        """Do what was asked since the last time."""
-        while self._drain(0):
-            pass
+        """Do what was broadcast before the last `ask`.
 
-    def _drain(self, timeout: float) -> bool:
+        Raises:
+            redis.exceptions.ConnectionError: The connection is broken; the next time there is a new one.
+        """
+        pubsub = self._node.channel.subclient
+        ends = time.monotonic() + _PATIENCE
         try:
-            self._connection.drain_events(timeout=timeout)
-        except TimeoutError:
-            return False
-        return True
+            while pubsub.health_check_response_counter > 0:
+                self._connection.drain_events(timeout=max(ends - time.monotonic(), 0))
+        except self._connection.connection_errors:
+            self._node.channel.close()
+            self._open()
+            raise
+
+    def _open(self) -> None:
+        self._node.channel = self._connection.channel()
+        self._node.listen(callback=self._hear)
+        self._connection.drain_events(timeout=_PATIENCE)
 
     def _hear(self, body: dict[str, Any], message: Any) -> None:
         if body.get("method") in _HEARD:
-            with contextlib.suppress(KeyError):
-                self._node.handle_message({**body, "reply_to": None}, message)
+            self._node.handle_message({**body, "reply_to": None}, message)

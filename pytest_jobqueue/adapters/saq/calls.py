@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from pytest_jobqueue.job import Call
 
 # What SAQ's documentation calls user specified, but for Postgres.
@@ -34,8 +35,8 @@ _OPTIONS = (
 def functions_of(settings: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     """The functions that a worker of these settings runs, by the names that SAQ gives them."""
     named = {}
-    for function in settings.get("functions") or ():
-        name, function = function if isinstance(function, tuple) else (function.__qualname__, function)
+    for given in settings.get("functions") or ():
+        name, function = given if isinstance(given, tuple) else (given.__qualname__, given)
         named[name] = function
     for cron in settings.get("cron_jobs") or ():
         named.setdefault(cron.function.__qualname__, cron.function)
@@ -52,8 +53,8 @@ def arguments(call: Call, functions: Mapping[str, Callable[..., Any]]) -> tuple[
         return dict(call.kwargs), []
     if call.name not in functions:
         raise TypeError(
-            f"{call.name}: SAQ's jobs take keyword arguments, and the names of positional ones are known only "
-            "of a function that the worker's settings have"
+            f"{call.name}: SAQ's jobs take keyword arguments, and the names of positional ones are known "
+            "only of a function that the worker's settings have"
         )
     names = _parameters(functions[call.name])[: len(call.args)]
     if len(names) < len(call.args):
@@ -82,8 +83,8 @@ def options(call: Call) -> dict[str, Any]:
     for option in call.options:
         if option not in _OPTIONS:
             raise UsageError(
-                f"{call.name}: SAQ has no option {option!r} for a job in Redis{did_you_mean(option, _OPTIONS)} "
-                f"(there are {', '.join(_OPTIONS)})"
+                f"{call.name}: SAQ has no option {option!r} for a job in Redis"
+                f"{did_you_mean(option, _OPTIONS)} (there are {', '.join(_OPTIONS)})"
             )
     if call.at is None:
         return dict(call.options)

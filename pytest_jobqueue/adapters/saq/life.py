@@ -16,7 +16,8 @@ from saq.job import Status
 from saq.worker import Worker
 
 from pytest_jobqueue.adapters.witness import Escaped, Witness
-from pytest_jobqueue.job import Job, Outcome
+from pytest_jobqueue.job import Outcome
+from pytest_jobqueue.job import Status as Became
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -101,7 +102,7 @@ class Life:
         seen = self._witness.take(found.key)
         seconds = seen.seconds if seen else 0.0
         if escaped is not None:
-            status = "retrying" if found.retryable else "failed"
+            status: Became = "retrying" if found.retryable else "failed"
             return Outcome(job, status, exception=escaped, reason=_ESCAPED, seconds=seconds)
         if found.status == Status.COMPLETE:
             return Outcome(job, "ok", seen.result if seen else found.result, seconds=seconds)
@@ -139,7 +140,7 @@ def _awaitable(hook: Callable[[Any], Any]) -> Callable[[Any], Coroutine[Any, Any
 
 @contextlib.asynccontextmanager
 async def _aborting(worker: Worker[Any]) -> AsyncIterator[None]:
-    """While this lasts, the worker looks for jobs that are to be aborted, as often as it does in production."""
+    """While this lasts, the worker looks for jobs to abort, as often as it does in production."""
     seconds = worker.timers["abort"]
 
     async def look() -> None:

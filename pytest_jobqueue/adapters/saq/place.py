@@ -1,8 +1,8 @@
 """Where a queue leads: to our Redis while it lasts, and afterwards as before.
 
 The pool of the queue's client is led there, so that every object that shares the client is. What a queue
-keeps about the server and about a loop is private to it: `_version` (the server's), `_pubsub` (one connection,
-and a task that listens), `_op_sem` (a semaphore, which a loop that had to wait keeps for itself).
+keeps about the server and about a loop is private to it: `_version` (the server's), `_pubsub` (one
+connection, and a task that listens), `_op_sem` (a semaphore; a loop that had to wait keeps it for itself).
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Place:
         _check_version()
         if not isinstance(queue, RedisQueue):
             raise UsageError(
-                f"the queue {queue.name!r} is a {type(queue).__name__}, which is not in Redis; for tests on a "
-                "Redis make it Queue.from_url('redis://…')"
+                f"the queue {queue.name!r} is a {type(queue).__name__}, which is not in Redis; for tests on "
+                "a Redis make it Queue.from_url('redis://…')"
             )
         self.queue: Any = queue
         self._was = dict(vars(queue))
@@ -72,5 +72,6 @@ def _check_version() -> None:
     found = version("saq")
     if tuple(int(part) for part in re.findall(r"\d+", found)[:2]) < _OLDEST:
         raise UsageError(
-            f"saq {found} is installed, and this adapter is for 0.24 and newer: pip install 'saq[redis]>=0.24'"
+            f"saq {found} is installed, and this adapter is for 0.24 and newer: "
+            "pip install 'saq[redis]>=0.24'"
         )

@@ -1,8 +1,8 @@
 """What is there, looked at over a connection that needs no loop, with the queue's own deserialiser.
 
 Three keys: a list of what is ready, a list of what workers have, and a sorted set of everything unfinished,
-whose score says when a job is due that is in neither list. The bodies, of finished jobs too, are keys of their
-own.
+whose score says when a job is due that is in neither list. The bodies, of finished jobs too, are keys of
+their own.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Store:
         found: Any = self._client.lrange(self._queue.namespace(name), 0, -1)
         return list(found)
 
-    def _bodies(self, ids: Iterable[bytes], due: Sequence[float] = ()) -> list[Job]:
+    def _bodies(self, ids: Iterable[bytes], due: Sequence[float | None] = ()) -> list[Job]:
         ids = list(ids)
         values: Any = self._client.mget(ids) if ids else []
         times = due or [None] * len(ids)

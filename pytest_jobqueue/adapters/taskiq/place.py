@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import ConnectionPool
 from taskiq import ScheduleSource, TaskiqScheduler
+from taskiq.schedule_sources import LabelScheduleSource
 from taskiq_redis import ListQueueBroker, RedisStreamBroker
 
 from pytest_jobqueue.adapters.pools import Repointed
@@ -77,7 +78,12 @@ class Place:
 
     def _remember(self) -> None:
         broker = self.broker
-        for kept in (broker.state.data, broker.custom_dependency_context):
+        labels = [source for source in self.scheduler.sources if isinstance(source, LabelScheduleSource)]
+        for kept in (
+            broker.state.data,
+            broker.custom_dependency_context,
+            *(source.schedules for source in labels),
+        ):
             self._undo.append(_putting_back(kept))
         was = broker.is_worker_process, list(broker.middlewares)
 

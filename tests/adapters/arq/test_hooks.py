@@ -60,7 +60,7 @@ def test_they_run_as_in_production(jobqueue_server, jobqueue_url) -> None:
         assert jobqueue.worker.drain().results == [42, 42]
         assert jobqueue.worker.drain() == []
     around = ["start 1", "end", "after"]
-    assert SEEN == ["startup", *around, *around, "shutdown 42"]
+    assert ["startup", *around, *around, "shutdown 42"] == SEEN
 
 
 @pytest.mark.asyncio

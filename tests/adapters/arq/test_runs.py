@@ -144,7 +144,7 @@ def test_a_job_that_expired_is_dropped(jobqueue) -> None:
 async def test_a_job_can_be_aborted_before_it_starts(jobqueue, service) -> None:
     job = await service.enqueue("add", 1, 2)
     abort = asyncio.ensure_future(job.abort(poll_delay=0.01))
-    while not jobqueue.redis.zcard("arq:abort"):  # noqa: ASYNC110 (arq sets no event)
+    while not jobqueue.redis.zcard("arq:abort"):
         await asyncio.sleep(0)
     (outcome,) = await jobqueue.worker.adrain()
     assert await abort is True
@@ -159,7 +159,7 @@ async def test_a_job_can_be_aborted_before_it_starts(jobqueue, service) -> None:
 async def test_and_while_it_runs(jobqueue, service) -> None:
     job = await service.enqueue("sleep", 30)
     run = asyncio.ensure_future(jobqueue.worker.arun_next())
-    while not jobqueue.binding.running():  # noqa: ASYNC110
+    while not jobqueue.binding.running():
         await asyncio.sleep(0)
     assert await job.abort(poll_delay=0.01) is True
     outcome = await run

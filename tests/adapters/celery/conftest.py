@@ -9,9 +9,20 @@ import pytest
 NOWHERE = "redis://redis.invalid"
 
 
+def add(left, right):
+    return left + right
+
+
+def boom(text):
+    raise ValueError(text)
+
+
 @pytest.fixture
 def make_app():
-    """Make an application, configured by keyword, whose tasks are its own (Celery shares them by default)."""
+    """Make an application with two tasks, configured by keyword.
+
+    Its tasks are its own: Celery shares them among all applications by default.
+    """
     celery = pytest.importorskip("celery")
 
     class Service(celery.Celery):
@@ -21,6 +32,8 @@ def make_app():
     def make(*, broker=f"{NOWHERE}/0", backend=f"{NOWHERE}/1", **conf):
         app = Service("service", broker=broker, backend=backend, set_as_current=False)
         app.conf.update(conf)
+        app.task(name="add")(add)
+        app.task(name="boom")(boom)
         return app
 
     return make
@@ -28,17 +41,7 @@ def make_app():
 
 @pytest.fixture
 def app(make_app):
-    app = make_app()
-
-    @app.task(name="add")
-    def add(left, right):
-        return left + right
-
-    @app.task(name="boom")
-    def boom(text):
-        raise ValueError(text)
-
-    return app
+    return make_app()
 
 
 @pytest.fixture

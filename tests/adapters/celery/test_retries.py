@@ -22,7 +22,9 @@ class UnpicklableError(Exception):
 
 @pytest.fixture
 def app(app):
-    @app.task(name="backed_off", autoretry_for=(ValueError,), retry_backoff=3, retry_jitter=False, max_retries=3)
+    @app.task(
+        name="backed_off", autoretry_for=(ValueError,), retry_backoff=3, retry_jitter=False, max_retries=3
+    )
     def backed_off():
         raise ValueError("not yet")
 

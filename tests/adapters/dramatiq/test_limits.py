@@ -37,7 +37,7 @@ def test_a_time_limit_interrupts(actor, jobqueue, alarm):
         jobqueue.worker.drain()
     (outcome,) = jobqueue.journal.outcomes
     assert outcome.status == "failed"
-    assert outcome.seconds >= 0.05
+    assert 0.01 < outcome.seconds < 10  # the limit counts from a little before the actor
     jobqueue.assert_dead("slow", error="TimeLimitExceeded")
 
 

@@ -72,7 +72,7 @@ def test_what_is_thrown_on_purpose_is_not_retried(actor, jobqueue):
 
 
 def test_retry_when(actor, jobqueue):
-    failing(actor, retry_when=lambda retries, error: False).send()  # noqa: ARG005
+    failing(actor, retry_when=lambda retries, error: False).send()
     assert jobqueue.worker.run_next(on_error="record").status == "failed"
 
 

@@ -10,7 +10,7 @@ from pytest_jobqueue.contracts import jobs
 
 rq = pytest.importorskip("rq")
 
-from rq.registry import BaseRegistry  # noqa: E402 (where rq is missing, the file ends above)
+from rq.registry import BaseRegistry
 
 DAY = 24 * 60 * 60
 ALARMS = []

@@ -12,9 +12,9 @@ from pytest_jobqueue.contracts import jobs
 
 rq = pytest.importorskip("rq")
 
-from rq.timeouts import JobTimeoutException  # noqa: E402 (where rq is missing, the file ends above)
+from rq.timeouts import JobTimeoutException
 
-from pytest_jobqueue.adapters.rq.alarm import JobAlarm  # noqa: E402
+from pytest_jobqueue.adapters.rq.alarm import JobAlarm
 
 HERE = "pytest_jobqueue.contracts.jobs"
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="there is no SIGALRM here")

@@ -12,7 +12,7 @@ from pytest_jobqueue.contracts import jobs
 redis = pytest.importorskip("redis")
 rq = pytest.importorskip("rq")
 
-from rq.worker import WorkerStatus  # noqa: E402 (where rq is missing, the file ends above)
+from rq.worker import WorkerStatus
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="RQ's workers fork"),

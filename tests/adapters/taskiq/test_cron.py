@@ -26,7 +26,15 @@ def by_asking(cron, after):
 
 @pytest.mark.parametrize(
     "cron",
-    ["* * * * *", "*/7 * * * *", "0 0 * * *", "59 23 * * 0", "5,35 2-4 * * mon-fri", "0 6 1 * *", "30 3 13 * 5"],
+    [
+        "* * * * *",
+        "*/7 * * * *",
+        "0 0 * * *",
+        "59 23 * * 0",
+        "5,35 2-4 * * mon-fri",
+        "0 6 1 * *",
+        "30 3 13 * 5",
+    ],
 )
 def test_as_pycron_says(cron):
     chance = random.Random(cron)

@@ -87,7 +87,11 @@ class TestSmart:
             (outcome,) = jobqueue.worker.drain(on_error="record")
             assert outcome.status == "retrying"
             (again,) = jobqueue.binding.retrying()
-            assert (again.id, again.attempts, again.error) == (job.id, attempt, f"ConnectionError: attempt {attempt}")
+            assert (again.id, again.attempts, again.error) == (
+                job.id,
+                attempt,
+                f"ConnectionError: attempt {attempt}",
+            )
             assert jobqueue.binding.scheduled() == []
             delays.append(again.due_at - time.time())
             assert jobqueue.binding.next_due() == again.due_at

@@ -32,7 +32,13 @@ def test_what_the_service_sends_is_seen_and_run(jobqueue, broker):
     task = jobqueue.run(add.kiq(2, right=3))
 
     (job,) = jobqueue.binding.pending()
-    assert (job.id, job.name, job.args, job.kwargs, job.attempts) == (task.task_id, "add", (2,), {"right": 3}, 0)
+    assert (job.id, job.name, job.args, job.kwargs, job.attempts) == (
+        task.task_id,
+        "add",
+        (2,),
+        {"right": 3},
+        0,
+    )
     assert jobqueue.worker.drain().results == [5]
 
 
@@ -91,7 +97,7 @@ def test_dependencies_are_resolved_and_closed(jobqueue, broker):
             trace.append("closed")
 
     @broker.task("use")
-    async def use(fail: bool, db: str = TaskiqDepends(database), context: Context = TaskiqDepends()):  # noqa: FBT001
+    async def use(fail: bool, db: str = TaskiqDepends(database), context: Context = TaskiqDepends()):
         trace.append((db, context.message.task_name))
         if fail:
             raise ValueError("no")

@@ -127,7 +127,9 @@ class TestLabels:
         broker.register_task(lambda: "night", "night", schedule=[{"cron": "15 3 * * *"}])
         broker.register_task(lambda: "often", "often", schedule=[{"interval": 600}])
         broker.register_task(
-            lambda: "once", "once", schedule=[{"time": dt.datetime(2026, 11, 24, 3, 20, tzinfo=dt.timezone.utc)}]
+            lambda: "once",
+            "once",
+            schedule=[{"time": dt.datetime(2026, 11, 24, 3, 20, tzinfo=dt.timezone.utc)}],
         )
         return TaskiqScheduler(broker, [LabelScheduleSource(broker)])
 
@@ -185,7 +187,9 @@ class TestOffsets:
             (dt.timedelta(hours=2), "2026-11-24T04:00"),
         ],
     )
-    def test_a_cron_is_meant_on_its_own_clock(self, travel, jobqueue_server, jobqueue_url, lists, offset, due):
+    def test_a_cron_is_meant_on_its_own_clock(
+        self, travel, jobqueue_server, jobqueue_url, lists, offset, due
+    ):
         from pytest_jobqueue import JobQueue
 
         lists.register_task(lambda: "done", "job", schedule=[{"cron": "0 6 * * *", "cron_offset": offset}])
@@ -203,7 +207,9 @@ class TestABadCron:
 
     def test_is_named(self, jobqueue):
         assert jobqueue.binding.next_due() is None
-        with pytest.raises(UsageError, match="job is scheduled by the cron 'every day', which .* never sends"):
+        with pytest.raises(
+            UsageError, match="job is scheduled by the cron 'every day', which .* never sends"
+        ):
             jobqueue.worker.drain()
 
 
