@@ -146,12 +146,6 @@ class CeleryBinding:
 
     def _take(self, queue: str | None) -> Found | None:
         self._remote.ask()
-        found = self._find(queue)
-        if found is not None:
-            self._remote.listen()
-        return found
-
-    def _find(self, queue: str | None) -> Found | None:
         known = self._store.known() if queue is None else [queue]
         taken = self._take_from(known)
         if taken is None and queue is None:
@@ -161,6 +155,7 @@ class CeleryBinding:
 
     def _take_from(self, queues: Sequence[str]) -> Found | None:
         for found in self._store.find(queues):
+            self._remote.listen()
             if self._store.take(found):
                 self._store.turn(found.queue)
                 return found

@@ -43,6 +43,8 @@ class Remote:
 
     def ask(self) -> None:
         """Send the ping, and do not wait."""
+        if self._node.channel is None:
+            self._open()
         pubsub = self._node.channel.subclient
         if not pubsub.health_check_response_counter:
             pubsub.ping(pubsub.HEALTH_CHECK_MESSAGE)
@@ -61,7 +63,7 @@ class Remote:
                 self._connection.drain_events(timeout=max(ends - time.monotonic(), 0))
         except self._connection.connection_errors:
             self._node.channel.close()
-            self._open()
+            self._node.channel = None
             raise
 
     def _open(self) -> None:
