@@ -23,9 +23,7 @@ from pytest_jobqueue.options import OPTIONS
         ("server", None, None, "server", True),
     ],
 )
-def test_flag_wins_over_environment_wins_over_ini(
-    project, monkeypatch, flag, env, ini, mode, explicit
-):
+def test_flag_wins_over_environment_wins_over_ini(project, monkeypatch, flag, env, ini, mode, explicit):
     if ini is not None:
         project.ini(f"jobqueue_redis = {ini}\n")
     if env is not None:

@@ -118,6 +118,7 @@ class TaskiqBinding:
     def _kicker(self, call: Call) -> Any:
         options = dict(call.options)
         kicker: Any = self._task(call.name).kicker().with_broker(self._broker)
+        kicker.labels = dict(kicker.labels)  # up to 0.12 they are the task's own, and would stick to it
         if call.at is not None and self._schedule.keeper is None:
             raise UsageError(
                 f"{call.name}: Taskiq keeps jobs for later in a schedule source, and here is none that takes "

@@ -57,9 +57,7 @@ def test_an_acknowledgement_removes_exactly_the_bytes_that_were_taken(bind, look
     ("dialect", "processed", "ttl"),
     [("go-workers2", "1", -1), ("sidekiq6", "3", 157_680_000), ("sidekiq8", "3", 157_680_000)],
 )
-def test_counters(
-    bind, look, clock, dialect, processed, ttl
-):
+def test_counters(bind, look, clock, dialect, processed, ttl):
     binding = bind(dialect=dialect)
     for name in ("Add", "Boom", "Boom"):
         binding.enqueue(Call(name, (1, 2)))

@@ -51,7 +51,8 @@ def test_everything_is_as_before(broker, source, nowhere, jobqueue_server, jobqu
         jobqueue.worker.drain(on_error="record")
         assert broker.connection_pool.connection_kwargs["host"] == "127.0.0.1"
 
-    assert [looks(thing) for thing in things] == before
+    for thing, was in zip(things, before, strict=True):
+        assert looks(thing) == was
 
 
 def test_a_broker_can_be_bound_again_and_again(broker, jobqueue_server, jobqueue_url):
