@@ -135,7 +135,17 @@ class _Side(asyncio.Protocol):
 
 
 class ServerSide(_Side):
-    """The end towards Redis."""
+    """The end towards Redis; both ends know each other from its first moment on, so nothing is lost."""
+
+    def __init__(self, client: ClientSide) -> None:
+        self.other = client
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let the client's bytes through."""
+        super().connection_made(transport)
+        client = self.other
+        assert isinstance(client, ClientSide)
+        client.reached(self)
 
     def eof_received(self) -> bool:
         """Redis hangs up: nothing more can come, so both ends are closed."""
@@ -163,7 +173,7 @@ class ClientSide(_Side):
         self._connecting = self._front.loop.create_task(self._connect())
 
     async def _connect(self) -> None:
-        server, target, loop = ServerSide(), self._target, self._front.loop
+        server, target, loop = ServerSide(self), self._target, self._front.loop
         try:
             if target.path:
                 opening = loop.create_unix_connection(lambda: server, target.path)
@@ -172,12 +182,15 @@ class ClientSide(_Side):
             await asyncio.wait_for(opening, CONNECT_TIMEOUT)
         except (OSError, asyncio.TimeoutError):
             self.abort()  # as a dead Redis would: the client sees its connection closed
-            return
+
+    def reached(self, server: ServerSide) -> None:
+        """Redis was reached: send what came before, and read on."""
         if self.transport is None:  # the client left meanwhile
+            server.other = None
             if server.transport is not None:
                 server.transport.abort()
             return
-        self.other, server.other = server, self
+        self.other = server
         if server.transport is not None and self._early:
             server.transport.writelines(self._early)
         self._early.clear()

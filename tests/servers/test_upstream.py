@@ -49,6 +49,17 @@ def test_bytes_pass_unchanged_in_both_directions(peer) -> None:
             assert client.recv(100) == b"\r\nneither\r\n"
 
 
+def test_a_server_that_speaks_first_and_hangs_up_is_heard_whenever_it_does(peer) -> None:
+    listening, front = peer
+    for _ in range(200):
+        with socket.create_connection(("127.0.0.1", front.port), 10) as client:
+            there, _ = listening.accept()
+            there.sendall(b"hello")
+            there.close()
+            assert read_exactly(client, 5) == b"hello"
+            assert hung_up(client)
+
+
 def test_a_megabyte_in_each_direction_at_once(peer) -> None:
     listening, front = peer
     data = bytes(range(256)) * 4096 * 8
