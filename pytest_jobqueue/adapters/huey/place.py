@@ -1,7 +1,7 @@
 """Where an application keeps its tasks: ours while it lasts, and afterwards as before.
 
-Private names of Huey, tried on 2.5.0 and 3.5.4, stand here and in `messages`: `_timeout_handler` (a consumer
-sets it; Huey 3) and `_registry._registry` (for messages).
+Private names of Huey, tried on 2.5.0, 3.0.0 and 3.5.4, stand here and in `messages`: `_timeout_handler` (a
+consumer sets it; Huey 3) and `_registry._registry` (for messages).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import huey as package
-from huey import consumer
+from huey import consumer, utils
 from huey.storage import RedisStorage
 
 from pytest_jobqueue.adapters.pools import Repointed
@@ -78,7 +78,9 @@ def _check_version() -> None:
 
 def _is_of_processes(handler: Any) -> bool:
     """Whether the application made a consumer whose workers are processes: they enforce time limits."""
-    return isinstance(getattr(handler, "__self__", None), consumer.ProcessEnvironment)
+    of_first_3 = getattr(utils, "process_timeout", None)  # in 3.0; later the environment has the handler
+    of_environment = isinstance(getattr(handler, "__self__", None), consumer.ProcessEnvironment)
+    return of_environment or (handler is not None and handler is of_first_3)
 
 
 class _Limit(Deadline):

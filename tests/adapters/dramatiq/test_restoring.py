@@ -6,11 +6,12 @@ import os
 
 import pytest
 
-from pytest_jobqueue.adapters.dramatiq import DramatiqBinding
 from pytest_jobqueue.errors import UsageError
 
 dramatiq = pytest.importorskip("dramatiq")
 redis_broker = pytest.importorskip("dramatiq.brokers.redis")
+
+from pytest_jobqueue.adapters.dramatiq import DramatiqBinding
 
 
 def state(broker):

@@ -9,6 +9,9 @@ from pytest_jobqueue.contracts.adapter import AdapterContract, Names
 
 huey = pytest.importorskip("huey")
 
+# Huey 3.0 stores an expiring result by a method that newer versions of redis-py call deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
+
 HERE = "pytest_jobqueue.contracts.jobs"
 
 

@@ -73,6 +73,7 @@ class TestChord:
         assert jobqueue.worker.drain().results == [2, 4, 6]
         assert result.get() == 6
 
+    @pytest.mark.skipif(not hasattr(huey, "SKIPPED"), reason="this Huey leaves the chord waiting")
     def test_a_dropped_member_is_told_to_the_callback(self, app, add, jobqueue):
         @app.task()
         def total(numbers):

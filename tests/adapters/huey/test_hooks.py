@@ -6,6 +6,9 @@ import pytest
 
 huey = pytest.importorskip("huey")
 
+# Huey 3.0 stores an expiring result by a method that newer versions of redis-py call deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
+
 
 @pytest.fixture
 def add(app):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_jobqueue.adapters.huey import HueyBinding, place
 from pytest_jobqueue.errors import UsageError
 
 huey = pytest.importorskip("huey")
+
+from pytest_jobqueue.adapters.huey import HueyBinding, place
+
+# Huey 3.0 stores an expiring result by a method that newer versions of redis-py call deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
 
 
 def state(app):
