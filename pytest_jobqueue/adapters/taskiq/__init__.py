@@ -9,7 +9,7 @@ binding ── place ────► broker, results and schedules lead to our R
 ```
 
 Names that Taskiq does not document stand at the head of `schedule`; they were tried on taskiq 0.12.0 and
-0.13.0 with taskiq-redis 1.0.5 and 1.2.4.
+0.13.0 with taskiq-redis 1.2.0 and 1.2.4.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from pytest_jobqueue.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_OLDEST = {"taskiq": (0, 12), "taskiq-redis": (1, 0, 5)}
+_OLDEST = {"taskiq": (0, 12), "taskiq-redis": (1, 2)}
 
 
 class Place:

@@ -60,10 +60,10 @@ def test_results_or_schedules_of_several_servers(lists):
 
 @pytest.mark.parametrize(
     ("package", "found", "wanted"),
-    [("taskiq", "0.11.18", "taskiq>=0.12"), ("taskiq-redis", "1.0.4", "taskiq-redis>=1.0.5")],
+    [("taskiq", "0.11.18", "taskiq>=0.12"), ("taskiq-redis", "1.1.0", "taskiq-redis>=1.2")],
 )
 def test_too_old(lists, monkeypatch, package, found, wanted):
-    versions = {"taskiq": "0.12.0", "taskiq-redis": "1.0.5", package: found}
+    versions = {"taskiq": "0.12.0", "taskiq-redis": "1.2.0", package: found}
     monkeypatch.setattr("pytest_jobqueue.adapters.taskiq.place.version", versions.__getitem__)
     with pytest.raises(UsageError, match=f"{package} {found} is installed.*pip install '{wanted}'"):
         bind(lists, URL, Settings())

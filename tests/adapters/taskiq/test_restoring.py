@@ -23,7 +23,11 @@ def looks(thing):
         if hasattr(value, "connection_kwargs"):
             found[name] = value, value.connection_class, dict(value.connection_kwargs)
         elif isinstance(value, (list, dict)):
-            found[name] = (dict if isinstance(value, dict) else list)(value)
+            found[name] = (
+                list(value)
+                if isinstance(value, list)
+                else {key: value[key] for key in value if value[key] != []}
+            )
         elif name == "state":
             found[name] = dict(value.data)
     return found

