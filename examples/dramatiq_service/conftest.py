@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("dramatiq")
-
 # A service that is installed, or that has `pythonpath = ["."]` in its pytest settings, needs no such line.
 sys.path.insert(0, str(Path(__file__).parent))
-
-# Dramatiq 1 warns about each backend whose client is not installed; this project takes warnings as errors.
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", ImportWarning)
-    import newsletter
 
 
 @pytest.fixture
 def jobqueue_app():
     """What the worker runs; on the command line it is --jobqueue-app=newsletter:broker."""
+    import newsletter
+
     newsletter.READERS[:] = ["ada", "bob"]
     yield newsletter.broker
     for kept in (newsletter.READERS, newsletter.MAILED, newsletter.LOG):

