@@ -153,7 +153,7 @@ def unknown_task(app: Celery, name: str) -> str:
     )
     return (
         f"no task {name!r} is registered with the Celery application {app.main or app!r}; "
-        f"there {'are' if known else 'is'} {listed or 'none'}{_did_you_mean(name, known)}. "
+        f"there {'are' if known else 'is'} {listed or 'none'}{_did_you_mean(name, known) or '.'} "
         "A worker imports the modules in `imports`, `include` and autodiscover_tasks()."
     )
 

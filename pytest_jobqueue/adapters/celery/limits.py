@@ -38,7 +38,8 @@ class _Limit(Deadline):
         except DeadlineExceeded as exceeded:
             if exceeded.deadline is not self:
                 raise
-            self._ends += _NEVER
+            self.seconds = _NEVER
+            self.start()
             self._wind()
             self._tell()
             raise self._error from None

@@ -76,6 +76,7 @@ class Runner:
         self._hostname = hostname
         self._reports: list[Report] = []  # a task may run others in its own run
         self._intake: Intake | None = None
+        self._uid = f"{__name__}:{id(self)}"  # Celery 5.4 takes methods of two objects for one
         self._receivers: dict[Any, Callable[..., None]] = {
             signals.task_postrun: self._ended,
             signals.task_internal_error: self._broke,
@@ -114,7 +115,7 @@ class Runner:
             return
         self._intake = None
         for signal, receiver in self._receivers.items():
-            signal.disconnect(receiver)
+            signal.disconnect(receiver, dispatch_uid=self._uid)
         with current(self._app):
             signals.worker_process_shutdown.send(sender=None, pid=None, exitcode=0)
 
@@ -129,7 +130,7 @@ class Runner:
                 on_undecodable=self._undecodable,
             )
         for signal, receiver in self._receivers.items():
-            signal.connect(receiver, weak=False)
+            signal.connect(receiver, weak=False, dispatch_uid=self._uid)
         return self._intake
 
     # What Celery tells
@@ -190,6 +191,9 @@ class _Pool(TaskPool):  # type: ignore[misc]
         **options: Any,
     ) -> None:
         report = self._report()
+        # A worker gives these to its pool; newer Celery gives them to each task as well.
+        soft_timeout = soft_timeout or self.app.conf.task_soft_time_limit
+        timeout = timeout or self.app.conf.task_time_limit
 
         def limited(*args: Any, **kwargs: Any) -> Any:
             started = time.perf_counter()
