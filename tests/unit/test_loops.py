@@ -7,7 +7,7 @@ import gc
 
 import pytest
 import redis.asyncio
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from support.stubs import StubBinding
 
 import pytest_jobqueue
@@ -165,6 +165,22 @@ def test_a_pool_works_in_one_loop_after_the_other(face, client) -> None:
         asyncio.run(test())
 
 
+@pytest.mark.parametrize("kind", ["ConnectionPool", "BlockingConnectionPool"])
+def test_also_when_many_had_to_wait_for_it(face, server, kind) -> None:
+    """A lock for which somebody waited is bound to the loop in which that was."""
+    pool = getattr(redis.asyncio, kind).from_url(server.url, max_connections=30)
+    client = redis.asyncio.Redis(connection_pool=pool)
+
+    async def test() -> None:
+        await asyncio.gather(*(client.incr(kind) for _ in range(25)))
+        await face.release()
+
+    for _ in range(3):
+        asyncio.run(test())
+    assert face.run(client.get(kind)) == b"75"
+    face.run(client.aclose())
+
+
 def test_a_pool_in_use_is_disconnected_too(face, client) -> None:
     async def test() -> None:
         pubsub = client.pubsub()
@@ -248,11 +264,14 @@ def test_no_other_address_is_led_anywhere(face) -> None:
 
 
 def test_redis_py_is_as_it_was_when_nobody_watches(server) -> None:
-    before = AbstractConnection.connect
+    def names():
+        return AbstractConnection.connect, ConnectionPool.ensure_connection
+
+    before = names()
     first, second = Opened(server.url), Opened("")
-    assert AbstractConnection.connect is not before
+    watched = names()
     first.stop()
-    assert AbstractConnection.connect is not before
+    assert names() == watched != before
     second.stop()
     second.stop()
-    assert AbstractConnection.connect is before
+    assert names() == before
