@@ -178,7 +178,7 @@ def test_also_when_many_had_to_wait_for_it(face, server, kind) -> None:
     for _ in range(3):
         asyncio.run(test())
     assert face.run(client.get(kind)) == b"75"
-    face.run(client.aclose())
+    face.run(pool.disconnect())
 
 
 def test_a_pool_in_use_is_disconnected_too(face, client) -> None:

@@ -123,6 +123,15 @@ def _without_password(url: str) -> str:
     return re.sub(r"(://[^/@]*?):[^/@]*@", r"\1:**@", url)
 
 
+def _with_namespace(app: Celery, laid: dict[str, Any]) -> dict[str, Any]:
+    """The same under the names that go before the plain ones, such as Django's `CELERY_BROKER_URL`."""
+    prefix = app.conf.prefix
+    if not prefix:
+        return {}
+    case = str.upper if prefix.isupper() else str.lower
+    return {case(prefix + key): value for key, value in laid.items()}
+
+
 def _transport(app: Celery) -> dict[str, Any]:
     """A transport that goes with the URL's scheme leaves with it; a class of the service's own stays."""
     named = app.conf.broker_transport

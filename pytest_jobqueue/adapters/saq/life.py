@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _HOOKS = ("startup", "shutdown", "before_process", "after_process")
 _MOMENT = 0.01  # seconds to wait for a job that was there; SAQ has no way not to wait
-_ESCAPED = "it went through SAQ's worker, which leaves the job with it until that is swept"
+_LEFT = "SAQ's worker did not catch it, and leaves the job with itself until that is swept"
 _UNREADABLE = "its body is gone, or cannot be read; it stays with the worker until that is swept"
 
 
@@ -101,14 +101,14 @@ class Life:
         job = self._store.job(found, attempts=found.attempts - 1)
         seen = self._witness.take(found.key)
         seconds = seen.seconds if seen else 0.0
-        if escaped is not None:
+        error = escaped or context.get("exception") or (seen.exception if seen else None)
+        if escaped is not None or found.status == Status.ACTIVE:  # so it leaves one that cancelled itself
             status: Became = "retrying" if found.retryable else "failed"
-            return Outcome(job, status, exception=escaped, reason=_ESCAPED, seconds=seconds)
+            return Outcome(job, status, exception=error, reason=_LEFT, seconds=seconds)
         if found.status == Status.COMPLETE:
             return Outcome(job, "ok", seen.result if seen else found.result, seconds=seconds)
         if found.status == Status.ABORTED:
             return Outcome(job, "dropped", reason=f"it was aborted: {found.error}", seconds=seconds)
-        error = context.get("exception") or (seen.exception if seen else None)
         status = "failed" if found.status == Status.FAILED else "retrying"
         return Outcome(job, status, exception=error, seconds=seconds)
 

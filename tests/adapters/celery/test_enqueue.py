@@ -60,7 +60,7 @@ def test_an_unknown_task(jobqueue):
     with pytest.raises(UsageError) as caught:
         jobqueue.producer.enqueue("addd", 1, 2)
     assert str(caught.value) == (
-        "no task 'addd' is registered with the Celery application 'service'; there are add, boom; did you mean "
+        "no task 'addd' is registered with the Celery application 'service'; there are add, boom; did you mean "  # noqa: E501 (one message, whole)
         "'add'? A worker imports the modules in `imports`, `include` and autodiscover_tasks()."
     )
 

@@ -27,7 +27,7 @@ def test_a_broker_that_is_not_redis(make_app, url, shown):
     with pytest.raises(UsageError) as caught:
         bind(make_app(broker=url), "redis://127.0.0.1:1", Settings())
     assert str(caught.value) == (
-        f"the Celery application 'service' has broker_url={shown!r}, and this adapter is for Redis: give it a "
+        f"the Celery application 'service' has broker_url={shown!r}, and this adapter is for Redis: give it a "  # noqa: E501 (one message, whole)
         "redis:// URL for these tests (jobqueue_app), or test it on its own broker"
     )
 
