@@ -58,6 +58,11 @@ class Witness:
         """What was seen of this job since the last call; None when its function was not called."""
         return self._seen.pop(key, None)
 
+    def struck(self, key: str) -> DeadlineExceeded | None:
+        """The alarm that ended this job's function, if one did."""
+        seen = self._seen.get(key)
+        return seen.exception if seen and isinstance(seen.exception, DeadlineExceeded) else None
+
     def around(self, function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
         """A coroutine function that calls this one."""
         call = function if inspect.iscoroutinefunction(function) else self._here(function)

@@ -81,12 +81,17 @@ class Life:
             head: The id of the job that was next.
         """
         worker = await self.worker()
-        escaped = None
+        escaped: BaseException | None = None
         try:
             async with _aborting(worker):
                 await worker.process()
-        except (RedisError, asyncio.CancelledError):
+        except RedisError:
             raise
+        except asyncio.CancelledError:
+            # Both can come at once: an alarm that struck a job, and the end of the time for a drain.
+            escaped = self._struck()
+            if escaped is None:
+                raise
         except BaseException as error:  # noqa: BLE001 (it is handed over in the outcome)
             escaped = error.__cause__ if isinstance(error, Escaped) else error
         finally:
@@ -95,6 +100,10 @@ class Life:
             job = self._store.unreadable(head)
             return Outcome(job, "dropped", reason=_UNREADABLE) if self._store.is_active(head) else None
         return self._outcome(context, escaped)
+
+    def _struck(self) -> BaseException | None:
+        context = self._contexts.get(asyncio.current_task())
+        return None if context is None else self._witness.struck(context["job"].key)
 
     def _outcome(self, context: dict[str, Any], escaped: BaseException | None) -> Outcome:
         found = context["job"]
