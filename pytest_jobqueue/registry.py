@@ -83,6 +83,7 @@ ADAPTERS = (
         ("taskiq.abc.broker.AsyncBroker", "taskiq.scheduler.scheduler.TaskiqScheduler"),
         "pytest_jobqueue.adapters.taskiq:bind",
     ),
+    Adapter("streaq", ("streaq.worker.Worker",), "pytest_jobqueue.adapters.streaq:bind"),
     Adapter(
         "sidekiq",
         ("pytest_jobqueue.handlers.Handlers", "builtins.dict"),
