@@ -51,12 +51,13 @@ class Place:
         check_version()
         check_brokers(app)
         self._app = app
-        self._laid = {
+        laid = {
             **_ELSEWHERE,
             **dict.fromkeys(_BROKER_KEYS, url),
             **_transport(app),
             **_backend(app, url),
         }
+        self._laid = {**laid, **_with_namespace(app, laid)}
         self._environment = {name: os.environ[name] for name in _BROKER_VARIABLES if os.environ.get(name)}
         led = dict.fromkeys(self._environment, url)
         if "result_backend" in self._laid and os.environ.get(_BACKEND_VARIABLE):
