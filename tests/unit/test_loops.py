@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import datetime as dt
 import gc
+import signal
+import time
 
 import pytest
 import redis.asyncio
@@ -11,9 +15,11 @@ from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from support.stubs import StubBinding
 
 import pytest_jobqueue
+from pytest_jobqueue import JobQueue, registry
 from pytest_jobqueue.adapters.connections import Opened
 from pytest_jobqueue.adapters.loops import SyncFace
-from pytest_jobqueue.errors import UsageError
+from pytest_jobqueue.deadline import DeadlineExceeded
+from pytest_jobqueue.errors import DrainTimeoutError, UsageError
 from pytest_jobqueue.job import Call
 
 
@@ -275,3 +281,128 @@ def test_redis_py_is_as_it_was_when_nobody_watches(server) -> None:
     second.stop()
     second.stop()
     assert names() == before
+
+
+# Above the seam
+
+
+class App:
+    """What the adapter of these tests is for."""
+
+
+def bind(app, url, settings):
+    return SyncFace(Twin(), url)
+
+
+@pytest.fixture
+def jobqueue(server, monkeypatch):
+    adapter = registry.Adapter("twin", (f"{__name__}.App",), "unused", lambda app: isinstance(app, App))
+    monkeypatch.setattr(registry, "ADAPTERS", (adapter,))
+    monkeypatch.setattr(registry, "_load", lambda path, what: bind)
+    with JobQueue(App(), server) as jobqueue:
+        yield jobqueue
+
+
+def test_the_harness_runs_a_coroutine_of_the_service(jobqueue) -> None:
+    assert jobqueue.run(here()) is jobqueue.run(here())
+
+
+def test_where_there_is_no_loop_of_the_jobs_it_says_so(server) -> None:
+    with JobQueue({}, server) as jobqueue, pytest.raises(UsageError, match=r"use asyncio\.run"):
+        jobqueue.run(here())
+
+
+def test_everything_can_be_enqueued_inside_a_loop(jobqueue) -> None:
+    moment = dt.datetime(2100, 1, 1, tzinfo=dt.timezone.utc)
+
+    async def test() -> None:
+        producer = jobqueue.producer.set(queue="q")
+        await producer.aenqueue("Add", 1, 2)
+        await producer.aenqueue_many("Add", [(3, 4), (5, 6)])
+        await producer.aenqueue_at(moment, "Add", 7, 8)
+        await producer.aenqueue_in(60, "Add", 9, 10)
+        with pytest.raises(UsageError, match="has no time zone"):
+            await producer.aenqueue_at(moment.replace(tzinfo=None), "Add", 7, 8)
+
+    asyncio.run(test())
+    assert [job.args[0] for job in jobqueue.journal.enqueued] == [1, 3, 5, 7, 9]
+    assert [job.due_at for job in jobqueue.binding.scheduled()][0] == moment.timestamp()
+
+
+def test_the_end_of_an_asynchronous_with_releases_first(server, jobqueue) -> None:
+    async def test() -> None:
+        async with jobqueue:
+            await jobqueue.producer.aenqueue("Add", 1, 2)
+        assert jobqueue.binding.twin.released == [asyncio.get_running_loop()]
+
+    asyncio.run(test())
+
+
+# Jobs that hang
+
+
+async def blocks(seconds: float) -> None:
+    time.sleep(seconds)  # noqa: ASYNC251 (that is what is shown)
+
+
+@pytest.fixture
+def hanging(jobqueue):
+    """A job that gives its loop nothing to do, or one that keeps it from doing anything."""
+    twin = jobqueue.binding.twin
+
+    async def run_next(queue=None, *, more=False):
+        outcome = twin.stub.run_next(queue, more=more)
+        if outcome is None:
+            return None
+        try:
+            await outcome.result
+        except (asyncio.CancelledError, DeadlineExceeded) as error:  # as a library deals with it
+            return dataclasses.replace(outcome, status="retrying", exception=error)
+        return outcome
+
+    twin.run_next = run_next
+    twin.stub.handlers = {"Sleep": asyncio.sleep, "Block": blocks}
+    return jobqueue
+
+
+@pytest.mark.parametrize("name", ["Sleep", "Block"])
+def test_a_job_that_hangs_is_ended_and_named(hanging, name) -> None:
+    hanging.producer.enqueue(name, 30)
+    with pytest.raises(DrainTimeoutError, match=rf"\(0\.05 s\) was up while {name}\(30\)"):
+        hanging.worker.drain(timeout=0.05)
+    assert hanging.worker.drain(timeout=0.05) == []
+
+
+@pytest.mark.parametrize("name", ["Sleep", "Block"])
+def test_in_a_loop_that_runs_too(hanging, name) -> None:
+    async def test() -> None:
+        await hanging.producer.aenqueue(name, 30)
+        with pytest.raises(DrainTimeoutError, match=rf"was up while {name}\(30\)"):
+            await hanging.worker.adrain(timeout=0.05)
+
+    asyncio.run(test())
+
+
+def test_two_that_are_awaited_at_once_give_the_alarm_back(hanging) -> None:
+    before = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+
+    async def test() -> None:
+        await hanging.producer.aenqueue_many("Sleep", [(0.02,), (0.05,), (0.02,)])
+        drained = await asyncio.gather(*(hanging.worker.adrain() for _ in range(3)))
+        assert sum(map(len, drained)) == 3
+
+    asyncio.run(test())
+    assert (signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)) == before
+
+
+def test_a_cancelled_job_can_be_recorded(hanging) -> None:
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    hanging.binding.twin.stub.handlers["Cancelled"] = cancelled
+    hanging.producer.enqueue("Cancelled")
+    (outcome,) = hanging.worker.drain(on_error="record")
+    assert isinstance(outcome.exception, asyncio.CancelledError)
+    hanging.producer.enqueue("Cancelled")
+    with pytest.raises(asyncio.CancelledError):
+        hanging.worker.drain()

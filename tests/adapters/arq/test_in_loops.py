@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 pytest.importorskip("arq")
+pytest_asyncio = pytest.importorskip("pytest_asyncio")
 
 from pytest_jobqueue import JobQueue
 from pytest_jobqueue.errors import DrainTimeoutError, UsageError
@@ -92,3 +93,40 @@ async def test_a_job_that_hangs_is_named(jobqueue):
     await jobqueue.producer.aenqueue("sleep", 3)
     with pytest.raises(DrainTimeoutError, match=r"0.02 s\) was up while sleep\(3\)"):
         await jobqueue.worker.adrain(timeout=0.02)
+
+
+@pytest_asyncio.fixture
+async def at_work(jobqueue, service):
+    """A fixture that uses the service before and after the test, in the loop of both."""
+    await service.enqueue("add", 1, 1)
+    yield
+    await service.enqueue("add", 2, 2)
+    assert (await jobqueue.worker.adrain()).results == [4]
+
+
+@pytest.mark.parametrize("number", range(2))
+@pytest.mark.asyncio
+async def test_a_fixture_can_go_on_after_the_test(number, jobqueue, at_work):
+    assert (await jobqueue.worker.adrain()).results == [2]
+
+
+def test_a_fixture_of_a_test_that_is_no_coroutine(jobqueue, at_work):
+    assert len(jobqueue.binding.pending()) == 1
+    assert jobqueue.worker.drain().results == [2]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+class TestInOneLoop:
+    """Several tests can share a loop."""
+
+    @pytest.mark.parametrize("number", range(3))
+    async def test_each_leaves_nothing_to_the_next(self, number, jobqueue, service):
+        await _a_service_at_work(jobqueue, service)
+
+
+@pytest.mark.asyncio
+async def test_two_drains_at_once_share_the_jobs(jobqueue, service):
+    await jobqueue.producer.aenqueue_many("sleep", [(0.01,)] * 4)
+    drained = await asyncio.gather(jobqueue.worker.adrain(), jobqueue.worker.adrain())
+    assert sum(map(len, drained)) == 4
+    assert min(map(len, drained)) > 0
