@@ -120,7 +120,7 @@ class Producer:
     ) -> list[Job]:
         """`enqueue_many` inside a running event loop."""
         calls = [self._call(name, _group(name, group), {}, queue, None) for group in arguments]
-        twin = getattr(self._binding, "twin", None)
+        twin = await self._twin_here()
         jobs = self._binding.enqueue_many(calls) if twin is None else await twin.enqueue_many(calls)
         for job in jobs:
             self._journal.append(Enqueued(job))
@@ -136,8 +136,15 @@ class Producer:
     ) -> Call:
         return Call(name, args, kwargs, self._queue if queue is None else queue, at, self._options)
 
+    async def _twin_here(self) -> Any:
+        """The asynchronous side of the binding, if it has one, told that it is used in the running loop."""
+        enter = getattr(self._binding, "enter", None)
+        if enter is not None:
+            await enter()
+        return getattr(self._binding, "twin", None)
+
     async def _aput(self, call: Call) -> Job:
-        twin = getattr(self._binding, "twin", None)
+        twin = await self._twin_here()
         if twin is None:
             return self._put(call)
         job: Job = await twin.enqueue(call)

@@ -377,6 +377,9 @@ class Worker:
     async def _adrive(self, steps: Steps[T], deadline: Deadline | None = None) -> T:
         __tracebackhide__ = True
         source = self._twin or self._binding
+        enter = getattr(self._binding, "enter", None)
+        if enter is not None:
+            await enter()
         try:
             name, args, kwargs = next(steps)
             while True:

@@ -3,7 +3,8 @@
 A test that is no coroutine uses the face; a test that runs in a loop awaits the twin itself, through the `a…`
 methods of producer and worker. A call of the face inside a running loop is refused, since it could only
 block that loop. Whatever was opened in a loop, by the twin or by the service, is closed in that loop: by
-`release` at the end of a coroutine test, and by `close` in each loop that still has something open.
+`release` at the end of a coroutine test, at the end of a loop in which somebody acted, and by `close` in each
+loop that still has something open.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pytest_jobqueue.adapters.connections import Opened
 from pytest_jobqueue.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import AsyncGenerator, Coroutine, Sequence
 
     from pytest_jobqueue.adapters import AsyncBinding
     from pytest_jobqueue.job import Call, Job, Outcome
@@ -40,6 +41,7 @@ class SyncFace:
         self.caps = twin.caps
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opened = Opened(url)
+        self._entered: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the face's loop, the library's own client for example, from a test without one.
@@ -113,8 +115,29 @@ class SyncFace:
         """As `AsyncBinding.recover`."""
         return self.run(self.twin.recover())
 
+    async def enter(self) -> None:
+        """Somebody acts in the running loop: what is open there is closed when it ends, whoever ends it.
+
+        A fixture can act after its test was released. A loop closes its asynchronous generators before it is
+        closed itself, so one of them waits for that.
+        """
+        loop = asyncio.get_running_loop()
+        if loop not in self._entered:
+            self._entered[loop] = self._until_the_end()
+            await self._entered[loop].__anext__()
+
+    async def _until_the_end(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await self._close_here()
+
     async def release(self) -> None:
         """Close what is open in the running loop, the twin's and the service's; the next use opens anew."""
+        await self.enter()
+        await self._close_here()
+
+    async def _close_here(self) -> None:
         try:
             await self.twin.release()
         finally:
@@ -127,6 +150,7 @@ class SyncFace:
             UsageError: It is called inside a running loop, and something is open that only a loop can close.
         """
         own, self._loop = self._loop, None
+        entered, self._entered = self._entered, {}
         loops = [*self._opened.loops, *([own] if own else [])]
         try:
             if loops and _running_loop() is not None:
@@ -134,9 +158,10 @@ class SyncFace:
                     "the job queue is closed inside a running event loop while something is open in one: "
                     "write 'async with JobQueue(…)', or await jobqueue.release() before"
                 )
-            for loop in dict.fromkeys(loops):
-                if not loop.is_closed():
-                    loop.run_until_complete(self.release())
+            for loop in dict.fromkeys([*loops, *entered]):
+                if not loop.is_closed() and _running_loop() is None:
+                    end = entered.get(loop)
+                    loop.run_until_complete(self._close_here() if end is None else end.aclose())
             if own is not None:
                 own.run_until_complete(self._opened.forget())
                 _end(own)
