@@ -213,19 +213,19 @@ class _Pool(TaskPool):  # type: ignore[misc]
         except BaseException as error:
             if error is not report.left:
                 raise
-            self._after(error, error_callback)
+            self._after(error, error_callback, timeout)
             if isinstance(error, HardLimitReached):
                 report.left = TimeLimitExceeded(timeout).with_traceback(error.__traceback__)
                 timeout_callback(soft=False, timeout=timeout)
 
     @staticmethod
-    def _after(error: BaseException, error_callback: Callable[..., Any]) -> None:
+    def _after(error: BaseException, error_callback: Callable[..., Any], timeout: float | None) -> None:
         """Tell the request what the prefork pool would tell it."""
         try:
             if isinstance(error, Exception):
                 raise error  # noqa: TRY301 (an ExceptionInfo is made of what is being handled)
             if isinstance(error, HardLimitReached):
-                raise TimeLimitExceeded from None  # noqa: TRY301
+                raise TimeLimitExceeded(timeout) from None  # noqa: TRY301
             raise WorkerLostError(f"Worker exited prematurely: {error!r}") from None  # noqa: TRY301
         except Exception:  # noqa: BLE001
             error_callback(ExceptionInfo())

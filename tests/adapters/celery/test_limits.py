@@ -81,6 +81,18 @@ def test_a_hard_limit_kills_the_task_and_shows_where_it_was(jobqueue, app):
     assert isinstance(app.AsyncResult(job.id).result, TimeLimitExceeded)
 
 
+def test_what_the_hard_limit_calls_is_told_of_it(jobqueue, app):
+    told = []
+
+    @app.task(name="errback")
+    def errback(request, error, traceback):
+        told.append((request.task, repr(error)))
+
+    jobqueue.producer.set(time_limit=0.05, link_error=app.tasks["errback"].s()).enqueue("waits")
+    failure(jobqueue)
+    assert told == [("waits", "TimeLimitExceeded(0.05,)")] * 2  # twice, as the prefork pool does
+
+
 def test_the_hard_limit_comes_after_the_soft_one(jobqueue):
     jobqueue.producer.enqueue("ignores_the_soft_one")
     assert isinstance(failure(jobqueue), TimeLimitExceeded)
