@@ -1,0 +1,20 @@
+"""The service is on the import path, and its worker's settings are the application under test."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+# A service that is installed, or that has `pythonpath = ["."]` in its pytest settings, needs no such line.
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture
+def jobqueue_app():
+    """What the worker runs; on the command line it is --jobqueue-app=reports:settings."""
+    import reports
+
+    yield reports.settings
+    reports.SHELF.clear()
