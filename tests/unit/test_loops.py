@@ -342,7 +342,7 @@ def test_everything_can_be_enqueued_inside_a_loop(jobqueue) -> None:
 
     asyncio.run(test())
     assert [job.args[0] for job in jobqueue.journal.enqueued] == [1, 3, 5, 7, 9]
-    assert [job.due_at for job in jobqueue.binding.scheduled()][0] == moment.timestamp()
+    assert max(job.due_at for job in jobqueue.binding.scheduled()) == moment.timestamp()
 
 
 def test_the_end_of_an_asynchronous_with_releases_first(server, jobqueue) -> None:

@@ -1,4 +1,4 @@
-"""What calling a job's function, and what a worker in burst mode, hide: the claims of docs/adapters/arq.md."""
+"""What calling a job's function and a worker in burst mode hide: the claims of docs/adapters/arq.md."""
 
 from __future__ import annotations
 
