@@ -234,7 +234,11 @@ class StreaqBinding:
     async def _enter(self) -> Life:
         loop = asyncio.get_running_loop()
         life = self._lives.get(loop)
-        if life is None or life.is_over:
+        if life is not None and life.is_over:
+            del self._lives[loop]
+            await life.close()  # which says why it is
+            life = None
+        if life is None:
             life = self._lives[loop] = Life(self._worker, self._url, self._witness, self._since)
             self._since = None
         await life.open(self._place)

@@ -30,7 +30,7 @@ from streaq.utils import to_seconds
 from pytest_jobqueue.deadline import Deadline, DeadlineExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
     from datetime import datetime
 
     from streaq import Worker
@@ -77,6 +77,7 @@ class Life:
         self._end = asyncio.Event()
         self._context = contextvars.copy_context()
         self._finishes: dict[str, Finish] = {}
+        self._failed = False
 
     @property
     def is_over(self) -> bool:
@@ -121,7 +122,7 @@ class Life:
         await asyncio.wait({self._task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if self._task.done():
             waiting.cancel()
-            await self._task
+            await self.close()
         at_work._running = True  # noqa: SLF001 (streaQ sets it a moment later)
         if self._since is not None:
             del at_work._next_datetime  # noqa: SLF001
@@ -172,7 +173,7 @@ class Life:
         return self._finishes.pop(message.task_id, None)
 
     def _watch(self) -> None:
-        """Add the innermost middleware: it sees the function itself, and calls one that is no coroutine here."""
+        """Add the innermost middleware: it sees the function itself, and calls a synchronous one here."""
         worker, witness = self.worker, self._witness
 
         def witnessed(runner: Callable[..., Any]) -> Callable[..., Any]:
@@ -199,12 +200,21 @@ class Life:
         return await self._context.copy().run(asyncio.create_task, coroutine)
 
     async def close(self) -> None:
-        """Let the worker stop."""
+        """Let the worker stop; what went wrong with it is raised once."""
         self._end.set()
-        if self._task is not None:
-            await asyncio.wait({self._task})
-            if not self._task.cancelled():
-                self._task.result()
+        if self._task is None:
+            return
+        await asyncio.wait({self._task})
+        error = None if self._task.cancelled() else self._task.exception()
+        if error is not None and not self._failed:
+            self._failed = True
+            raise _only(error)
+
+
+def _only(error: BaseException) -> BaseException:
+    """What a task group, by its nature, put into a group of one."""
+    inner: Sequence[BaseException] = getattr(error, "exceptions", ())
+    return _only(inner[0]) if len(inner) == 1 else error
 
 
 class _Stepped(Exception):  # noqa: N818 (it says where the scheduler is)

@@ -1,0 +1,150 @@
+"""The worker is as it was, and is led to the test's Redis in whichever loop it is used."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import pytest
+
+streaq = pytest.importorskip("streaq")
+
+from pytest_jobqueue import JobQueue
+from pytest_jobqueue.errors import UsageError
+
+
+def state(worker):
+    names = {*vars(worker), *getattr(type(worker), "__slots__", ())}
+    found = {name: getattr(worker, name) for name in names if hasattr(worker, name)}
+    return {name: dict(value) if name == "counters" else value for name, value in found.items()}
+
+
+WORKER = streaq.Worker("redis://user:secret@redis.invalid:7000/5")
+
+
+@WORKER.task(name="add")
+async def add(left, right):
+    return left + right
+
+
+@pytest.fixture
+def jobqueue_app():
+    return WORKER
+
+
+async def serve(*args):
+    """As the web part of the service does."""
+    async with WORKER:
+        return await add.enqueue(*args)
+
+
+def test_everything_is_as_before(jobqueue_server, jobqueue_url):
+    WORKER.counters["completed"] = 3
+    before = state(WORKER)
+    with JobQueue(WORKER, jobqueue_server) as jobqueue:
+        jobqueue.run(serve(1, 2))
+        jobqueue.producer.enqueue("add", 3, 4)
+        assert jobqueue.worker.drain().results == [3, 7]
+    assert state(WORKER) == before
+    WORKER.counters.clear()
+
+
+def test_unused_as_well(jobqueue_server, jobqueue_url):
+    before = state(WORKER)
+    JobQueue(WORKER, jobqueue_server).close()
+    assert state(WORKER) == before
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_test_after_test(number, jobqueue):
+    jobqueue.run(serve(number, 0))
+    assert jobqueue.worker.drain().results == [number]
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.asyncio
+async def test_coroutine_after_coroutine(number, jobqueue):
+    pytest.importorskip("pytest_asyncio")
+    await serve(number, 0)
+    await jobqueue.producer.aenqueue_many("add", [(1, 1), (2, 2)])
+    assert (await jobqueue.worker.adrain()).results == [number, 2, 4]
+    assert await jobqueue.worker.atick() == 0
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.mark.parametrize("number", range(2))
+@pytest.mark.anyio
+async def test_with_anyio(number, jobqueue):
+    await serve(number, 0)
+    assert (await jobqueue.worker.adrain()).results == [number]
+
+
+@pytest.mark.asyncio
+async def test_the_worker_is_entered_around_a_drain(jobqueue):
+    async with WORKER:  # as long as the service runs
+        await add.enqueue(1, 2)
+        assert (await jobqueue.worker.adrain()).results == [3]
+        await add.enqueue(3, 4)
+        assert (await jobqueue.worker.adrain()).results == [7]
+
+
+def test_a_service_that_runs_loops_of_its_own(jobqueue):
+    for number in range(2):
+        asyncio.run(serve(number, 0))
+    assert jobqueue.worker.drain().results == [0, 1]
+    asyncio.run(serve(5, 5))
+    assert jobqueue.worker.drain().results == [10]
+
+
+@pytest.mark.asyncio
+async def test_the_synchronous_methods_are_refused_in_a_loop(jobqueue):
+    with pytest.raises(UsageError, match="await the method of the same name"):
+        jobqueue.worker.drain()
+
+
+@pytest.mark.asyncio
+async def test_a_queue_of_ones_own_is_closed_in_its_loop(jobqueue_server, jobqueue_url):
+    async with JobQueue(WORKER, jobqueue_server) as jobqueue:
+        await jobqueue.producer.aenqueue("add", 1, 2)
+        assert (await jobqueue.worker.adrain()).results == [3]
+
+
+def test_signals_and_alarms_are_left_alone(jobqueue):
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 1000)
+    jobqueue.producer.enqueue("add", 1, 1)
+    jobqueue.worker.drain()
+    assert signal.setitimer(signal.ITIMER_REAL, left)[0] > 900
+    assert handlers == [
+        signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    ]
+
+
+def test_a_start_that_fails_is_said(jobqueue_server, jobqueue_url):
+    from contextlib import asynccontextmanager
+
+    @asynccontextmanager
+    async def lifespan():
+        raise ConnectionError("no database")
+        yield
+
+    worker = streaq.Worker(lifespan=lifespan)
+    worker.task(name="note")(lambda: None)
+    with JobQueue(worker, jobqueue_server) as jobqueue:
+        for _ in range(2):
+            with pytest.raises(ConnectionError, match="no database"):
+                jobqueue.worker.drain()
+
+
+def test_a_worker_of_a_cluster_or_with_sentinels_is_led_to_a_single_redis(jobqueue_server, jobqueue_url):
+    worker = streaq.Worker(sentinel_nodes=[("redis.invalid", 26379)])
+    worker.task(name="note")(lambda: "ran")
+    before = state(worker)
+    with JobQueue(worker, jobqueue_server) as jobqueue:
+        jobqueue.producer.enqueue("note")
+        assert jobqueue.worker.drain().results == ["ran"]
+    assert state(worker) == before
