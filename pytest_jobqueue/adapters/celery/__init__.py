@@ -4,6 +4,7 @@
 binding ── place ────► the application leads to our Redis and is not eager; later it is as before
         ├─ client ───► a call becomes `Task.apply_async`
         ├─ store ────► the queues' lists and what is unacknowledged, read without taking anything
+        ├─ fetch ────► the next message is taken off its list
         ├─ worker ───► one message through Celery's own consumer, request and tracer (pool, limits)
         └─ remote ───► revocations that somebody broadcasts
 all of them ── innards ─► the names that Celery and kombu do not document

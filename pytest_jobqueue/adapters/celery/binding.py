@@ -15,6 +15,7 @@ from celery.utils.nodenames import default_nodename
 
 from pytest_jobqueue.adapters import Caps
 from pytest_jobqueue.adapters.celery.client import Client
+from pytest_jobqueue.adapters.celery.fetch import Fetch
 from pytest_jobqueue.adapters.celery.innards import current
 from pytest_jobqueue.adapters.celery.place import Place
 from pytest_jobqueue.adapters.celery.remote import Remote
@@ -58,6 +59,7 @@ class CeleryBinding:
             self._channel = self._connection.default_channel
             self._channel.do_restore = False  # what is abandoned stays so
             self._store = Store(app, self._channel, queues)
+            self._fetch = Fetch(self._store)
             self._client = Client(app)
             self._remote = Remote(app, self._connection, hostname)
             self._runner = Runner(app, hostname)
@@ -145,21 +147,20 @@ class CeleryBinding:
         return None if found is None else self._runner.run(found)
 
     def _take(self, queue: str | None) -> Found | None:
-        self._remote.ask()
         known = self._store.known() if queue is None else [queue]
-        taken = self._take_from(known)
-        if taken is None and queue is None:
+        found = self._fetch.take(known)
+        if found is None and queue is None:
             others = self.queues()  # somebody may have published to a queue that was not there
-            taken = self._take_from(others) if set(others) - set(known) else None
-        return taken
-
-    def _take_from(self, queues: Sequence[str]) -> Found | None:
-        for found in self._store.find(queues):
+            found = self._fetch.take(others) if set(others) - set(known) else None
+        if found is None:
+            return None
+        try:
             self._remote.listen()
-            if self._store.take(found):
-                self._store.turn(found.queue)
-                return found
-        return None
+        except BaseException:
+            self._fetch.put_back(found)
+            raise
+        self._store.turn(found.queue)
+        return found
 
     def tick(self) -> int:
         """Nothing: that a message is due is read from the message. For periodic tasks see `beat`."""
@@ -213,6 +214,7 @@ class CeleryBinding:
     def close(self) -> None:
         """Close all connections, and leave the application and the process as they were."""
         try:
+            self._remote.close()
             self._runner.close()
             if self._scheduler is not None:
                 self._scheduler.close()

@@ -49,20 +49,41 @@ def current(app: Celery) -> Iterator[None]:
         _state._tls.current_app = before  # noqa: SLF001
 
 
-@contextlib.contextmanager
-def fresh_trace(app: Celery, task: Task | None) -> Iterator[None]:
-    """Let Celery build the task's tracer anew, so that it sees what a test has patched on the task."""
-    fast, app.use_fast_trace_task = app.use_fast_trace_task, False
-    own = {} if task is None else vars(task)
-    before = own.get("__trace__")
-    own.pop("__trace__", None)
-    try:
-        yield
-    finally:
-        app.use_fast_trace_task = fast
-        own.pop("__trace__", None)
-        if before is not None:
-            own["__trace__"] = before
+class Tracers:
+    """What Celery builds to run a task, kept as long as nobody patches the task, and not left with it.
+
+    Args:
+        app: The application.
+    """
+
+    # What a tracer has read from its task when it was built.
+    _PARTS = ("run", "__call__", "before_start", "on_success", "after_return", "acks_late")
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._built: dict[str, tuple[list[Any], Any]] = {}
+
+    @contextlib.contextmanager
+    def of(self, task: Task | None) -> Iterator[None]:
+        """Let Celery use ours in the block, or build one."""
+        app = self._app
+        own = {} if task is None else vars(task)
+        parts = [own.get(name, getattr(type(task), name, None)) for name in self._PARTS]
+        before = own.pop("__trace__", None)
+        fast, app.use_fast_trace_task = app.use_fast_trace_task, False
+        name = "" if task is None else task.name
+        known, tracer = self._built.get(name, ([], None))
+        if tracer is not None and known == parts:
+            own["__trace__"] = tracer
+        try:
+            yield
+        finally:
+            app.use_fast_trace_task = fast
+            tracer = own.pop("__trace__", None)
+            if tracer is not None:
+                self._built[name] = parts, tracer
+            if before is not None:
+                own["__trace__"] = before
 
 
 class Caches:

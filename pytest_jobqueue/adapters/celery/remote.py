@@ -6,6 +6,7 @@ start. A broadcast that asks for an answer gets none, since whoever asks is this
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,8 @@ _PATIENCE = 5.0  # seconds that the server may take to answer
 class Remote:
     """One worker's mailbox.
 
-    A broadcast goes over a connection of its own, so that it could be overtaken. What `listen` waits for is
-    the answer to a ping that follows it: everything that was broadcast before `ask` is heard then.
+    A broadcast comes over a connection of its own, so that what was sent after it could overtake it. After a
+    broadcast of this process it is waited for: the answer to a ping comes behind it.
 
     Args:
         app: The application.
@@ -40,36 +41,51 @@ class Remote:
             state=AttributeDict(app=app, hostname=hostname, consumer=None, tset=set),
         )
         self._open()
-
-    def ask(self) -> None:
-        """Send the ping, and do not wait."""
-        if self._node.channel is None:
-            self._open()
-        pubsub = self._node.channel.subclient
-        if not pubsub.health_check_response_counter:
-            pubsub.ping(pubsub.HEALTH_CHECK_MESSAGE)
-            pubsub.health_check_response_counter = 1
+        self._control = app.control
+        self._broadcast = app.control.broadcast
+        self._spoken = False
+        self._control.broadcast = self._speak
 
     def listen(self) -> None:
-        """Do what was broadcast before the last `ask`.
-
-        Raises:
-            redis.exceptions.ConnectionError: The connection is broken; the next time there is a new one.
-        """
-        pubsub = self._node.channel.subclient
-        ends = time.monotonic() + _PATIENCE
+        """Do what was broadcast until now; a connection that broke is made anew, with nothing on it."""
         try:
-            while pubsub.health_check_response_counter > 0:
-                self._connection.drain_events(timeout=max(ends - time.monotonic(), 0))
+            if self._spoken:
+                self._wait()
+            elif self._pubsub.connection.can_read(timeout=0):
+                self._hear_on()
         except self._connection.connection_errors:
             self._node.channel.close()
-            self._node.channel = None
-            raise
+            self._open()
+        self._spoken = False
+
+    def close(self) -> None:
+        """Stop minding what this process broadcasts."""
+        del self._control.broadcast
+
+    @property
+    def _pubsub(self) -> Any:
+        return self._node.channel.subclient
+
+    def _speak(self, *args: Any, **kwargs: Any) -> Any:
+        self._spoken = True
+        return self._broadcast(*args, **kwargs)
 
     def _open(self) -> None:
         self._node.channel = self._connection.channel()
         self._node.listen(callback=self._hear)
         self._connection.drain_events(timeout=_PATIENCE)
+
+    def _wait(self) -> None:
+        pubsub, ends = self._pubsub, time.monotonic() + _PATIENCE
+        pubsub.ping(pubsub.HEALTH_CHECK_MESSAGE)
+        pubsub.health_check_response_counter = 1
+        while pubsub.health_check_response_counter > 0:
+            self._connection.drain_events(timeout=max(ends - time.monotonic(), 0))
+
+    def _hear_on(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            while True:
+                self._connection.drain_events(timeout=0)
 
     def _hear(self, body: dict[str, Any], message: Any) -> None:
         if body.get("method") in _HEARD:

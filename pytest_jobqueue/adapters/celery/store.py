@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from celery import Celery
     from kombu.transport.redis import Channel
 
-_AT_ONCE = 16  # messages that are read to find one that is ready
-
 
 class Message(virtual.Message):  # type: ignore[misc]
     """Kombu's message, which remembers whether it was put back."""
@@ -70,9 +68,12 @@ class Found:
 class Store:
     """The queues of one application, in the order in which a worker looks at them.
 
+    Attributes:
+        client: For the lists, by their full names.
+
     Args:
         app: The application.
-        channel: A channel that is used for nothing but looking, taking and acknowledging.
+        channel: A channel that nobody consumes from.
         names: The queues; None is: those that the application consumes from, those that it or another process
             has published to.
     """
@@ -80,8 +81,9 @@ class Store:
     def __init__(self, app: Celery, channel: Channel, names: Sequence[str] | None) -> None:
         self._app = app
         self._channel = channel
-        self._client: Any = redis.Redis(connection_pool=channel.pool)
+        self.client: Any = redis.Redis(connection_pool=channel.pool)
         self._prefix: str = channel.global_keyprefix
+        self._known: dict[str, list[tuple[str, str]]] = {}
         self._fixed = None if names is None else tuple(names)
         self._cycle = cycle_by_name(channel.queue_order_strategy)(list(names or ()))
         self._accept = app.amqp.TaskConsumer(channel).accept
@@ -109,7 +111,7 @@ class Store:
         others = {mailbox, f"reply.{mailbox}", conf.event_exchange}
         pattern = self._prefix + self._channel.keyprefix_queue % ""
         bound = []
-        for key in self._client.scan_iter(match=f"{pattern}*", count=1000):
+        for key in self.client.scan_iter(match=f"{pattern}*", count=1000):
             exchange = bytes_to_str(key)[len(pattern) :]
             if exchange not in others:
                 bound += [queue for _, _, queue in self._channel.get_table(exchange)]
@@ -117,29 +119,15 @@ class Store:
 
     # Messages
 
-    def find(self, queues: Sequence[str]) -> Iterator[Found]:
-        """What a worker would run next from these queues, one after the other."""
-        keys = [(queue, key) for step in self._steps(queues) for queue, key in step]
-        with self._client.pipeline(transaction=False) as pipe:
-            for _, key in keys:
-                pipe.lrange(key, -_AT_ONCE, -1)
-            heads = pipe.execute()
-        for (queue, key), head in zip(keys, heads, strict=True):
-            yield from (found for found in self._from(queue, key, head) if found.ready)
-
-    def take(self, found: Found) -> bool:
-        """Take a message off its list, unless somebody was faster."""
-        return bool(self._client.lrem(found.key, -1, found.raw))
-
     def ready(self, queues: Sequence[str]) -> list[Found]:
         """What a worker would run now, in its order."""
         lists = {
             (queue, number): [found for found in self._all(queue, key) if found.ready]
-            for number, step in enumerate(self._steps(queues))
+            for number, step in enumerate(self.steps(queues))
             for queue, key in step
         }
         cycle = cycle_by_name(self._channel.queue_order_strategy)(list(queues))
-        steps = range(len(self._steps(queues)))
+        steps = range(len(self.steps(queues)))
         order: list[Found] = []
         while True:
             turn = cycle.consume(len(queues))
@@ -153,7 +141,7 @@ class Store:
         """What waits for its time, soonest first."""
         found = [
             one
-            for step in self._steps(queues)
+            for step in self.steps(queues)
             for queue, key in step
             for one in self._all(queue, key)
             if not one.ready
@@ -163,8 +151,8 @@ class Store:
     def unacknowledged(self) -> list[Found]:
         """What workers took and have not acknowledged, oldest first."""
         channel = self._channel
-        tags = self._client.zrange(self._prefix + channel.unacked_index_key, 0, -1)
-        kept = self._client.hmget(self._prefix + channel.unacked_key, tags) if tags else []
+        tags = self.client.zrange(self._prefix + channel.unacked_index_key, 0, -1)
+        kept = self.client.hmget(self._prefix + channel.unacked_key, tags) if tags else []
         found = []
         for raw in filter(None, kept):
             payload, exchange, routing_key = loads(bytes_to_str(raw))
@@ -175,27 +163,23 @@ class Store:
     def abandoned(self) -> int:
         """How many of those are so old that a worker would give them back."""
         until = time.time() - self._channel.visibility_timeout
-        return int(self._client.zcount(self._prefix + self._channel.unacked_index_key, 0, until))
+        return int(self.client.zcount(self._prefix + self._channel.unacked_index_key, 0, until))
 
-    def _steps(self, queues: Sequence[str]) -> list[list[tuple[str, str]]]:
-        """The lists of these queues, priority by priority, with their names."""
-        keys = [[(queue, self._prefix + key) for key in list_keys(self._channel, queue)] for queue in queues]
-        return [list(step) for step in zip(*keys, strict=True)]
+    def steps(self, queues: Sequence[str]) -> list[list[tuple[str, str]]]:
+        """The lists of these queues, priority by priority: queue and list's name."""
+        return [list(step) for step in zip(*(self._lists(queue) for queue in queues), strict=True)]
+
+    def _lists(self, queue: str) -> list[tuple[str, str]]:
+        if queue not in self._known:
+            names = list_keys(self._channel, queue)
+            self._known[queue] = [(queue, self._prefix + name) for name in names]
+        return self._known[queue]
 
     def _all(self, queue: str, key: str) -> Iterator[Found]:
-        return (self._read(queue, key, raw) for raw in reversed(self._client.lrange(key, 0, -1)))
+        return (self.read(queue, key, raw) for raw in reversed(self.client.lrange(key, 0, -1)))
 
-    def _from(self, queue: str, key: str, head: list[bytes]) -> Iterator[Found]:
-        """A list from its right end, further and further while somebody asks."""
-        seen = 0
-        while head:
-            yield from (self._read(queue, key, raw) for raw in reversed(head))
-            seen += len(head)
-            if len(head) < _AT_ONCE:
-                return
-            head = self._client.lrange(key, -seen - _AT_ONCE, -seen - 1)
-
-    def _read(self, queue: str, key: str, raw: bytes) -> Found:
+    def read(self, queue: str, key: str, raw: bytes) -> Found:
+        """What these bytes of a list are."""
         try:
             return self._parsed(queue, key, raw, loads(bytes_to_str(raw)))
         except Exception:  # noqa: BLE001 (bytes of anybody; whoever takes them says what they are)

@@ -21,7 +21,7 @@ from celery.result import denied_join_result
 from celery.utils.serialization import UnpickleableExceptionWrapper
 
 from pytest_jobqueue.adapters.celery.client import unknown_task
-from pytest_jobqueue.adapters.celery.innards import Intake, current, fresh_trace
+from pytest_jobqueue.adapters.celery.innards import Intake, Tracers, current
 from pytest_jobqueue.adapters.celery.limits import HardLimitReached, time_limits
 from pytest_jobqueue.adapters.celery.store import job_of
 from pytest_jobqueue.errors import PoisonJobError, UnknownJobError
@@ -74,6 +74,7 @@ class Runner:
     def __init__(self, app: Celery, hostname: str) -> None:
         self._app = app
         self._hostname = hostname
+        self._tracers = Tracers(app)
         self._reports: list[Report] = []  # a task may run others in its own run
         self._intake: Intake | None = None
         self._uid = f"{__name__}:{id(self)}"  # Celery 5.4 takes methods of two objects for one
@@ -100,7 +101,7 @@ class Runner:
         try:
             with (
                 current(self._app),
-                fresh_trace(self._app, self._app.tasks.get(job.name)),
+                self._tracers.of(self._app.tasks.get(job.name)),
                 denied_join_result(),
             ):
                 intake.receive(message)
@@ -244,7 +245,10 @@ def _verdict(report: Report, *, put_back: bool) -> dict[str, Any]:
         return {"status": status, "exception": report.error, "reason": report.dropped or None}
     if report.left is not None and not isinstance(report.left, Reject):
         again = put_back or report.retried
-        reason = "its worker was lost, and it is given out again" if again else "its worker was lost"
+        reason = (
+            "its time limit was over" if isinstance(report.left, TimeLimitExceeded) else "its worker was lost"
+        )
+        reason += ", and it is given out again" if again else ""
         return {"status": "retrying" if again else "failed", "exception": report.left, "reason": reason}
     value = report.left if report.left is not None else report.value
     if isinstance(value, Reject):

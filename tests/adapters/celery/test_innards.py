@@ -17,7 +17,7 @@ from celery.worker.consumer import Consumer
 from kombu.transport.redis import Channel
 from kombu.utils.scheduling import round_robin_cycle
 
-from pytest_jobqueue.adapters.celery.innards import Intake, current, fresh_trace
+from pytest_jobqueue.adapters.celery.innards import Intake, Tracers, current
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,34 @@ def test_the_current_application_is_put_back_even_if_there_was_none(app):
 
 
 @pytest.mark.parametrize("before", [None, "a tracer of a worker"])
-def test_a_tracer_is_built_anew_and_put_back(app, before):
+def test_a_tracer_is_built_once_and_not_left_behind(app, before):
     task = app.tasks["add"]
+    tracers = Tracers(app)
     if before:
         task.__trace__ = before
-    with fresh_trace(app, task):
+    with tracers.of(task):
         assert task.__trace__ is None
-        task.__trace__ = "ours"
+        task.__trace__ = "built"
     assert task.__trace__ == before
+    with tracers.of(task):
+        assert task.__trace__ == "built"
+    assert task.__trace__ == before
+
+
+@pytest.mark.parametrize("part", Tracers._PARTS)
+def test_and_anew_when_a_part_of_the_task_is_patched(app, part, monkeypatch):
+    task = app.tasks["add"]
+    tracers = Tracers(app)
+    with tracers.of(task):
+        task.__trace__ = "built"
+    with monkeypatch.context() as patch:
+        patch.setattr(task, part, len)
+        with tracers.of(task):
+            assert task.__trace__ is None
+    with monkeypatch.context() as patch:
+        patch.setattr(type(task), part, len)
+        with tracers.of(task):
+            assert task.__trace__ is None
 
 
 def test_steps_of_the_application_are_left_out_of_the_intake(app):
