@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -413,7 +414,7 @@ async def _in_time(act: Callable[[], Awaitable[T]], deadline: Deadline | None) -
     if deadline is None or deadline.stopped:
         return await act()
     try:
-        answer = await asyncio.wait_for(act(), deadline.left)
+        answer = await _within(deadline.left, act)
     except asyncio.TimeoutError:
         if not deadline.expired:
             raise
@@ -421,6 +422,13 @@ async def _in_time(act: Callable[[], Awaitable[T]], deadline: Deadline | None) -
     if deadline.expired and isinstance(answer, Outcome):
         return cast("T", _cut_off(answer, deadline))
     return answer
+
+
+async def _within(seconds: float, act: Callable[[], Awaitable[T]]) -> T:
+    if sys.version_info < (3, 11):
+        return await asyncio.wait_for(act(), seconds)
+    async with asyncio.timeout(seconds):  # in this task, where `wait_for` of 3.11 makes another
+        return await act()
 
 
 def _cut_off(outcome: Outcome, deadline: Deadline) -> Outcome:

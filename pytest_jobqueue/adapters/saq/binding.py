@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_jobqueue.job import Call, Job, Outcome
 
 _MOMENT = 0.01  # seconds to wait for what is there, or for a worker that is none
+_AHEAD = 16
 
 
 class SaqBinding:
@@ -43,6 +44,7 @@ class SaqBinding:
         self._queue = self._place.queue
         self._store = Store(url, self._queue)
         self._lives: dict[asyncio.AbstractEventLoop, Life] = {}
+        self._ahead: list[bytes] = []  # what is next on the queue, as it was at the last look
 
     # Enqueuing
 
@@ -130,24 +132,31 @@ class SaqBinding:
 
     # Running
 
-    async def run_next(self, queue: str | None = None, *, more: bool = False) -> Outcome | None:  # noqa: ARG002
-        """Let the worker take one job and run it here."""
+    async def run_next(self, queue: str | None = None, *, more: bool = False) -> Outcome | None:
+        """Let the worker take one job and run it here.
+
+        With `more`, what is next is looked up for several jobs at once; the worker itself still takes one at
+        a time, and whatever it finds then.
+        """
         last = None
-        while (head := await self._head(queue)) is not None:
-            if head == last:
-                raise RuntimeError(f"SAQ's worker does not take {head!r}; its log says why")
-            last = head
+        ahead, self._ahead = self._ahead, []
+        while ahead or (ahead := await self._heads(queue, _AHEAD if more else 1)):
+            head = ahead.pop(0)
             outcome = await self._life().process(head)
             if outcome is not None:
+                self._ahead = ahead if more else []
                 return outcome
+            if head == last:
+                raise RuntimeError(f"SAQ's worker does not take {head!r}; its log says why")
+            last, ahead = head, []
         return None
 
-    async def _head(self, queue: str | None) -> bytes | None:
+    async def _heads(self, queue: str | None, count: int = 1) -> list[bytes]:
         if queue not in (None, self._queue.name):
-            return None
+            return []
         self._life()
-        head: bytes | None = await self._queue.redis.lindex(self._queue.namespace("queued"), 0)
-        return head
+        heads: list[bytes] = await self._queue.redis.lrange(self._queue.namespace("queued"), 0, count - 1)
+        return heads
 
     async def tick(self) -> int:
         """One step of the worker's scheduler: periodic jobs are scheduled, due ones become ready."""
@@ -161,7 +170,7 @@ class SaqBinding:
 
     async def abandon_next(self, queue: str | None = None) -> Job | None:
         """Take one job off the queue as a worker does, and do nothing with it."""
-        if await self._head(queue) is None:
+        if not await self._heads(queue):
             return None
         found = await self._queue.dequeue(timeout=_MOMENT)
         return None if found is None else self._store.job(found)

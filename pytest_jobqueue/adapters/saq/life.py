@@ -151,15 +151,19 @@ def _awaitable(hook: Callable[[Any], Any]) -> Callable[[Any], Coroutine[Any, Any
 async def _aborting(worker: Worker[Any]) -> AsyncIterator[None]:
     """While this lasts, the worker looks for jobs to abort, as often as it does in production."""
     seconds = worker.timers["abort"]
+    looking: list[asyncio.Task[None]] = []
 
     async def look() -> None:
         while True:
-            await asyncio.sleep(seconds)
             await worker.abort(seconds)
+            await asyncio.sleep(seconds)
 
-    looking = asyncio.ensure_future(look())
+    loop = asyncio.get_running_loop()
+    first = loop.call_later(seconds, lambda: looking.append(loop.create_task(look())))
     try:
         yield
     finally:
-        looking.cancel()
-        await asyncio.wait({looking})
+        first.cancel()
+        for task in looking:
+            task.cancel()
+            await asyncio.wait({task})

@@ -258,13 +258,26 @@ def test_without_a_retry_left_it_is_aborted(jobqueue, travel) -> None:
 def test_a_second_worker_can_be_at_work(jobqueue, monkeypatch) -> None:
     """Jobs that it takes between our look and our grasp are its own."""
     jobqueue.producer.enqueue_many("add", [(1, 1), (2, 2)])
-    lindex, stolen = QUEUE.redis.lindex, []
+    lrange, stolen = QUEUE.redis.lrange, []
 
-    async def look_and_be_slow(name, index):
-        head = await lindex(name, index)
+    async def look_and_be_slow(name, start, end):
+        heads = await lrange(name, start, end)
         if not stolen:
             stolen.append(jobqueue.redis.lpop(name))
-        return head
+        return heads
 
-    monkeypatch.setattr(QUEUE.redis, "lindex", look_and_be_slow)
+    monkeypatch.setattr(QUEUE.redis, "lrange", look_and_be_slow)
     assert jobqueue.worker.drain().results == [4]
+
+
+async def _abort_the_next(ctx):
+    (job,) = [job async for job in QUEUE.iter_jobs([Status.QUEUED])]
+    await job.abort("by the first")
+
+
+@pytest.mark.jobqueue(app=settings(functions=[*settings()["functions"], ("abort_the_next", _abort_the_next)]))
+def test_what_was_next_may_not_be_there_any_more(jobqueue) -> None:
+    jobqueue.producer.enqueue("abort_the_next")
+    jobqueue.producer.enqueue("add", 1, 2)
+    assert jobqueue.worker.drain().results == [None]
+    jobqueue.assert_dead("add", error="by the first")
