@@ -7,6 +7,7 @@ hold it, unacknowledged). Nothing here waits, and no thread is started.
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from celery.backends.base import DisabledBackend
@@ -21,6 +22,7 @@ from pytest_jobqueue.adapters.celery.place import Place
 from pytest_jobqueue.adapters.celery.remote import Remote
 from pytest_jobqueue.adapters.celery.store import Store, job_of
 from pytest_jobqueue.adapters.celery.worker import Runner
+from pytest_jobqueue.job import error_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +54,7 @@ class CeleryBinding:
 
     def __init__(self, app: Celery, url: str, *, queues: Sequence[str] | None = None) -> None:
         self.app = app
+        self._errors: dict[str, str] = {}
         self._place = Place(app, url)
         try:
             hostname = default_nodename(None)
@@ -107,7 +110,7 @@ class CeleryBinding:
 
     def pending(self, queue: str | None = None) -> list[Job]:
         """What is on the queues and not for later, in the order in which it will run."""
-        return [job_of(found) for found in self._store.ready(self._among(queue))]
+        return [self._job(found) for found in self._store.ready(self._among(queue))]
 
     def scheduled(self) -> list[Job]:
         """What is for later and has not run, soonest first."""
@@ -134,7 +137,12 @@ class CeleryBinding:
         return next((found.due for found in self._store.later(self.queues())), None)
 
     def _later(self) -> list[Job]:
-        return [job_of(found) for found in self._store.later(self.queues())]
+        return [self._job(found) for found in self._store.later(self.queues())]
+
+    def _job(self, found: Found) -> Job:
+        """With the error that this binding saw last; Celery keeps it nowhere near the message."""
+        job = job_of(found)
+        return replace(job, error=self._errors.get(job.id)) if job.attempts else job
 
     def _among(self, queue: str | None) -> Sequence[str]:
         return self.queues() if queue is None else [queue]
@@ -144,7 +152,12 @@ class CeleryBinding:
     def run_next(self, queue: str | None = None, *, more: bool = False) -> Outcome | None:  # noqa: ARG002
         """Take one message that is ready and run it here; None when there is none."""
         found = self._take(queue)
-        return None if found is None else self._runner.run(found)
+        if found is None:
+            return None
+        outcome = self._runner.run(found)
+        if outcome.exception is not None:
+            self._errors[outcome.job.id] = error_text(outcome.exception)
+        return outcome
 
     def _take(self, queue: str | None) -> Found | None:
         known = self._store.known() if queue is None else [queue]
