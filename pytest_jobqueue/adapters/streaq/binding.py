@@ -190,22 +190,23 @@ class StreaqBinding:
         return None
 
     async def _run(self, life: Life, message: StreamMessage) -> Outcome | None:
-        job = self._store.job(message.task_id)
+        task_id = message.task_id
         try:
             finish = await life.run(message)
         except RedisError:
             raise
         except BaseException as error:
-            seen = self._witness.take(job.id)
+            seen = self._witness.take(task_id)
             if seen is None:
                 raise
-            return escaped(job, seen, error)
-        seen = self._witness.take(job.id)
+            return escaped(self._store.taken(task_id, life.read(task_id), None), seen, error)
+        seen = self._witness.take(task_id)
         if finish is None:
             return None
+        job = self._store.taken(task_id, life.read(task_id), finish.tries)
         outcome = judged(job, seen, finish)
         if outcome.exception is not None:
-            self._store.errors[job.id] = error_text(outcome.exception)
+            self._store.errors[task_id] = error_text(outcome.exception)
         return outcome
 
     async def tick(self) -> int:

@@ -48,12 +48,17 @@ class Finish:
         finished: Whether there is no further attempt.
         well: Whether it was a success.
         value: The result, or the exception.
+        tries: How many tries there were, this one among them.
     """
 
     ran: bool
     finished: bool
     well: bool
     value: Any
+    tries: int
+
+
+_RUNNING: contextvars.ContextVar[str] = contextvars.ContextVar("_RUNNING")  # the id of the task that is run
 
 
 class Life:
@@ -77,6 +82,7 @@ class Life:
         self._end = asyncio.Event()
         self._context = contextvars.copy_context()
         self._finishes: dict[str, Finish] = {}
+        self._data: dict[str, dict[str, Any]] = {}  # of the tasks that are run, as the worker read it
         self._failed = False
 
     @property
@@ -114,6 +120,7 @@ class Life:
         at_work.signal_handler = at_work.schedule_delayed_tasks = nothing
         at_work.finish_task = self._finishing
         at_work.finish_failed_task = self._failing
+        at_work.deserialize = self._reading
         if self._since is not None:
             since = self._since
             at_work._next_datetime = lambda tab: CronTab(tab).next(now=since, return_datetime=True)  # noqa: SLF001
@@ -130,15 +137,23 @@ class Life:
     # What streaQ decides
 
     async def _finishing(self, msg: StreamMessage, **kwargs: Any) -> None:
-        found = Finish(
-            ran=True, finished=kwargs["finish"], well=kwargs["success"], value=kwargs["return_value"]
-        )
+        value, tries = kwargs["return_value"], kwargs["tries"]
+        found = Finish(ran=True, finished=kwargs["finish"], well=kwargs["success"], value=value, tries=tries)
         await type(self.worker).finish_task(self.worker, msg, **kwargs)
         self._finishes[msg.task_id] = found
 
-    async def _failing(self, msg: StreamMessage, exc: BaseException, *args: Any, **kwargs: Any) -> None:
-        await type(self.worker).finish_failed_task(self.worker, msg, exc, *args, **kwargs)
-        self._finishes[msg.task_id] = Finish(ran=False, finished=True, well=False, value=exc)
+    async def _failing(
+        self, msg: StreamMessage, exc: BaseException, tries: int, *args: Any, **kwargs: Any
+    ) -> None:
+        await type(self.worker).finish_failed_task(self.worker, msg, exc, tries, *args, **kwargs)
+        self._finishes[msg.task_id] = Finish(ran=False, finished=True, well=False, value=exc, tries=tries)
+
+    async def _reading(self, data: Any) -> Any:
+        found = await type(self.worker).deserialize(self.worker, data)
+        task_id = _RUNNING.get(None)
+        if task_id is not None:
+            self._data.setdefault(task_id, found)  # what it reads first is the task
+        return found
 
     # Acting
 
@@ -167,10 +182,15 @@ class Life:
     async def run(self, message: StreamMessage) -> Finish | None:
         """Let the worker run the task; None when it found that the message is another worker's by now."""
         self._finishes.pop(message.task_id, None)
+        self._data.pop(message.task_id, None)
         self.worker.middlewares = [*self._service.middlewares]
         self._watch()
-        await self._within(self.worker.run_task(message))
+        await self._within(self.worker.run_task(message), message.task_id)
         return self._finishes.pop(message.task_id, None)
+
+    def read(self, task_id: str) -> dict[str, Any] | None:
+        """The data of a task that was just run, unless the worker could not read it."""
+        return self._data.pop(task_id, None)
 
     def _watch(self) -> None:
         """Add the innermost middleware: it sees the function itself, and calls a synchronous one here."""
@@ -195,9 +215,12 @@ class Life:
         """Let the worker's scheduler look once: what is due becomes ready, what is aborted is cancelled."""
         await self._within(_one_step(self.worker))
 
-    async def _within(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    async def _within(self, coroutine: Coroutine[Any, Any, Any], task_id: str | None = None) -> Any:
         # In the context that streaQ gives its tasks, in which `worker.context` is the life span's.
-        return await self._context.copy().run(asyncio.create_task, coroutine)
+        context = self._context.copy()
+        if task_id is not None:
+            context.run(_RUNNING.set, task_id)
+        return await context.run(asyncio.create_task, coroutine)
 
     async def close(self) -> None:
         """Let the worker stop; what went wrong with it is raised once."""

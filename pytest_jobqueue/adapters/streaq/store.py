@@ -92,6 +92,14 @@ class Store:
         found = self._jobs([task_id.encode()])
         return found[0] if found else Job(task_id, _UNKNOWN, queue=self._worker.queue_name)
 
+    def taken(self, task_id: str, data: dict[str, Any] | None, tries: int | None) -> Job:
+        """A job as the worker took it, from what it read; or what is known of it."""
+        known = self._known.get(task_id)
+        if data is None:
+            return known or self.job(task_id)
+        attempts = known.attempts if tries is None and known else (tries or 1) - 1
+        return self._said(task_id, data, attempts or 0, None)
+
     def ready(self) -> int:
         """How many messages there are."""
         return sum(int(self._client.xlen(self._worker.stream_key + p)) for p in self._worker.priorities)
@@ -149,6 +157,9 @@ class Store:
             return known or Job(
                 task_id, _UNKNOWN, queue=self._worker.queue_name, attempts=tries, due_at=due_at
             )
+        return self._said(task_id, data, tries, due_at)
+
+    def _said(self, task_id: str, data: dict[str, Any], tries: int, due_at: float | None) -> Job:
         found = Job(
             task_id,
             data["f"],
