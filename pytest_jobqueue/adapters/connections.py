@@ -101,15 +101,17 @@ class Opened:
 
 
 async def _connect(self: AbstractConnection, *args: Any, **kwargs: Any) -> None:
-    was_connected = self.is_connected
+    theirs = _THEIRS[0][0]
+    if self.is_connected:
+        return await theirs(self, *args, **kwargs)
     place = getattr(self, "host", None), getattr(self, "port", None)
     now = {opened.place: opened for opened in _WATCHING if opened.place in _OURS}
-    if not was_connected and place in _OURS and now and place not in now:
+    if place in _OURS and now and place not in now:
         next(reversed(now.values())).lead_here(self)
-    await _THEIRS[0][0](self, *args, **kwargs)
-    if not was_connected:
-        for opened in _WATCHING:
-            opened.note(self)
+    await theirs(self, *args, **kwargs)
+    for opened in _WATCHING:
+        opened.note(self)
+    return None
 
 
 async def _ensure_connection(self: ConnectionPool, *args: Any, **kwargs: Any) -> None:
