@@ -116,6 +116,15 @@ def test_many_messages_for_later_do_not_hold_up_a_ready_one(jobqueue):
     assert jobqueue.binding.next_due() == pytest.approx(time.time() + 3561, abs=5)
 
 
+def test_rate_limits_are_not_kept(jobqueue, app):
+    @app.task(name="seldom", rate_limit="1/h")
+    def seldom():
+        return "now"
+
+    jobqueue.producer.enqueue_many("seldom", [(), ()])
+    assert jobqueue.worker.drain().results == ["now", "now"]
+
+
 def test_a_countdown_of_the_service_is_seen_as_well(jobqueue, app, travel):
     app.tasks["add"].apply_async((1, 2), countdown=90)
     (job,) = jobqueue.assert_scheduled("add", 1, 2, at=time.time() + 90)
