@@ -1,7 +1,7 @@
 """The adapter for streaQ: a `streaq.Worker`.
 
 ```
-binding ── place ──► the service's worker leads to our Redis, in whichever loop it is used; later as before
+binding ── place ──► the service's worker leads to our Redis, in whichever loop it is; later as before
         ├─ life ───► a worker of streaQ at work in one event loop, one job when it is asked
         ├─ run ────► what streaQ made of that job
         └─ store ──► what is there, looked at without a loop

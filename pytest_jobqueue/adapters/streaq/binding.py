@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from pytest_jobqueue.adapters import Caps
 from pytest_jobqueue.adapters.streaq.life import Life
-from pytest_jobqueue.adapters.streaq.place import Place
+from pytest_jobqueue.adapters.streaq.place import Place, inside
 from pytest_jobqueue.adapters.streaq.run import escaped, judged
 from pytest_jobqueue.adapters.streaq.store import Store
 from pytest_jobqueue.adapters.witness import Witness
@@ -63,7 +63,7 @@ class StreaqBinding:
         self._worker, self._url = app, url
         for name in queues or ():
             self._check_queue(name)
-        self._place = Place(app, self._enter)
+        self._place = Place(app, self._entered)
         self._witness = Witness(lambda context: str(context.task_id))
         self._store = Store(app, url)
         self._lives: dict[asyncio.AbstractEventLoop, Life] = {}
@@ -87,8 +87,9 @@ class StreaqBinding:
         """Put several jobs there, one by one; none if one is of no such task."""
         tasks = [self._task(call) for call in calls]
         await self._enter()
-        for task in tasks:
-            await task
+        with inside():
+            for task in tasks:
+                await task
         return [self._made(task) for task in tasks]
 
     def _task(self, call: Call) -> Task[Any, Any]:
@@ -245,6 +246,9 @@ class StreaqBinding:
         await life.open(self._place)
         return life
 
+    async def _entered(self) -> Worker[Any]:
+        return (await self._enter()).worker
+
     async def release(self) -> None:
         """Let the worker stop, in the running loop."""
         life = self._lives.pop(asyncio.get_running_loop(), None)
@@ -253,6 +257,9 @@ class StreaqBinding:
 
     def restore(self) -> None:
         """Leave the worker as it was."""
+        for loop, life in self._lives.items():
+            if not loop.is_closed():  # it was not released; there is no waiting for it here
+                loop.call_soon_threadsafe(life.end)
         self._store.close()
         self._place.restore()
 

@@ -7,7 +7,9 @@ which it finishes a job, which are watched. `run_async` has one task from beginn
 
 Not documented by streaQ, and used here: `Worker.run_async`, `producer`, `signal_handler`,
 `schedule_delayed_tasks` and the `sleep` at its end, `run_task`, `finish_task`, `finish_failed_task`,
-`_lib.read_streams` (7.0), `_read_streams_max_count` and `_read_streams_legacy` (7.2), `_next_datetime`.
+`_lib.read_streams` (7.0), `_read_streams_max_count`, `_read_streams_legacy` and `_supports_max_count` (7.2),
+`run_consumers`, `deserialize`, `_next_datetime`, `_redis`, `_sentinel`, `_cluster`, `_running`; nor by
+Python: what a context manager of a generator is made of (`func`, `args`, `kwds`).
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from streaq.constants import REDIS_GROUP
 from streaq.types import StreamMessage
 from streaq.utils import to_seconds
 
+from pytest_jobqueue.adapters.streaq.place import inside
 from pytest_jobqueue.deadline import Deadline, DeadlineExceeded
 
 if TYPE_CHECKING:
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
 
     from pytest_jobqueue.adapters.streaq.place import Place
     from pytest_jobqueue.adapters.witness import Witness
+
+
+_OF_ENTERING = ("__asynccontextmanager__", "_AsyncContextManagerMixin__cm")  # the latter is anyio's own
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,8 @@ class Life:
     def __init__(self, worker: Worker[Any], url: str, witness: Witness, since: datetime | None) -> None:
         self._service, self._witness, self._since = worker, witness, since
         self.worker: Worker[Any] = copy.copy(worker)
-        vars(self.worker).pop("__asynccontextmanager__", None)  # the copy is entered as streaQ means it
+        for name in _OF_ENTERING:  # the copy is entered as streaQ means it, whether or not the service's is
+            vars(self.worker).pop(name, None)
         self.worker._redis = Redis.from_url(url, decode_responses=True)  # noqa: SLF001 (see the head)
         self.worker._sentinel = self.worker._cluster = None  # noqa: SLF001
         self._task: asyncio.Task[None] | None = None
@@ -124,7 +131,8 @@ class Life:
         if self._since is not None:
             since = self._since
             at_work._next_datetime = lambda tab: CronTab(tab).next(now=since, return_datetime=True)  # noqa: SLF001
-        self._task = asyncio.ensure_future(self.worker.run_async())
+        with inside():
+            self._task = asyncio.ensure_future(self.worker.run_async())
         waiting = asyncio.ensure_future(ready.wait())
         await asyncio.wait({self._task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if self._task.done():
@@ -221,6 +229,10 @@ class Life:
         if task_id is not None:
             context.run(_RUNNING.set, task_id)
         return await context.run(asyncio.create_task, coroutine)
+
+    def end(self) -> None:
+        """Ask the worker to stop, once its loop runs again."""
+        self._end.set()
 
     async def close(self) -> None:
         """Let the worker stop; what went wrong with it is raised once."""

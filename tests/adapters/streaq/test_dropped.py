@@ -48,10 +48,11 @@ def test_one_that_is_aborted_while_it_runs(jobqueue, worker):
         job = await jobqueue.producer.aenqueue("long")
         drain = asyncio.ensure_future(jobqueue.worker.adrain())
         await began.wait()
-        aborting = asyncio.ensure_future(worker.abort_by_id(job.id))
-        while not aborting.done():
-            await jobqueue.worker.atick()  # which is where a worker looks for what is aborted
-        return await aborting, await drain
+        async with worker:
+            aborting = asyncio.ensure_future(worker.abort_by_id(job.id))
+            while not aborting.done():
+                await jobqueue.worker.atick()  # which is where a worker looks for what is aborted
+            return await aborting, await drain
 
     aborted, drained = jobqueue.run(both())
     assert aborted

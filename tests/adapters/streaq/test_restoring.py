@@ -92,6 +92,47 @@ async def test_the_worker_is_entered_around_a_drain(jobqueue):
         assert (await jobqueue.worker.adrain()).results == [7]
 
 
+def test_a_service_that_does_not_enter_its_worker_is_told_so(jobqueue):
+    async def forget():
+        await add.enqueue(1, 2)
+
+    for _ in range(2):
+        with pytest.raises(streaq.StreaqError, match="use the async context manager"):
+            jobqueue.run(forget())
+        jobqueue.worker.drain()
+
+
+def test_a_service_in_a_thread_of_its_own_that_goes_on_between_drains(jobqueue):
+    """As the test client of a web framework has it."""
+    from anyio.from_thread import start_blocking_portal
+
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(WORKER):
+        for number in range(3):
+            portal.call(_enqueue, number)
+            jobqueue.producer.enqueue("add", number, 1)
+            assert jobqueue.worker.drain().results == [number, number + 1]
+
+
+async def _enqueue(number):
+    await add.enqueue(number, 0)
+
+
+def test_one_that_is_closed_in_its_loop_is_not_left_running(jobqueue_server, jobqueue_url):
+    async def main():
+        before = asyncio.all_tasks()
+        jobqueue = JobQueue(WORKER, jobqueue_server)
+        await jobqueue.producer.aenqueue("add", 1, 2)
+        assert (await jobqueue.worker.adrain()).results == [3]
+        try:
+            jobqueue.close()
+        except UsageError:
+            await jobqueue.release()
+        while asyncio.all_tasks() - before:
+            await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+
+
 def test_a_service_that_runs_loops_of_its_own(jobqueue):
     for number in range(2):
         asyncio.run(serve(number, 0))

@@ -29,21 +29,27 @@ def test_a_job_of_the_services_own(jobqueue, worker, add):
 
 def test_its_result_and_its_status_are_streaqs(jobqueue, worker, add):
     task = jobqueue.run(enqueued(worker, add, 2, 3))
-    assert jobqueue.run(task.status()) == streaq.TaskStatus.QUEUED
+
+    async def ask(coroutine):
+        async with worker:
+            return await coroutine
+
+    assert jobqueue.run(ask(task.status())) == streaq.TaskStatus.QUEUED
     jobqueue.worker.drain()
-    assert jobqueue.run(task.status()) == streaq.TaskStatus.DONE
-    result = jobqueue.run(task.result(timeout=5))
+    assert jobqueue.run(ask(task.status())) == streaq.TaskStatus.DONE
+    result = jobqueue.run(ask(task.result(timeout=5)))
     assert (result.success, result.result, result.tries) == (True, 5, 1)
     assert worker.counters["completed"] == 1
 
 
 def test_a_result_is_waited_for_while_a_drain_makes_it(jobqueue, worker, add):
     async def both():
-        task = await enqueued(worker, add, 2, 3)
-        waiting = asyncio.ensure_future(task.result(timeout=10))
-        await asyncio.sleep(0)
-        await jobqueue.worker.adrain()
-        return (await waiting).result
+        async with worker:
+            task = await add.enqueue(2, 3)
+            waiting = asyncio.ensure_future(task.result(timeout=10))
+            await asyncio.sleep(0)
+            await jobqueue.worker.adrain()
+            return (await waiting).result
 
     assert jobqueue.run(both()) == 5
 
