@@ -36,7 +36,8 @@ class Place:
     Attributes:
         broker: The broker.
         scheduler: The service's scheduler, or one that is made of what its middlewares schedule with.
-        sent: Called with the task id of whatever is put on the broker or into a schedule source.
+        sent: Called with whatever is put on the broker or into a schedule source.
+        unsaved: Called with the error when a result cannot be saved.
 
     Raises:
         UsageError: Taskiq is too old, or the broker cannot be led there.
@@ -48,10 +49,12 @@ class Place:
         _check_broker(self.broker)
         self.scheduler = self._scheduler(app)
         self.sent: Callable[[Any], None] = lambda _message: None
+        self.unsaved: Callable[[Exception], None] = lambda _error: None
         self._undo: list[Callable[[], None]] = []
         try:
             self._move(url)
             self._remember()
+            self._watch_results()
             self._watch(self.broker, "kick")
             for source in self.scheduler.sources:
                 self._watch(source, "add_schedule")
@@ -94,15 +97,32 @@ class Place:
 
     def _watch(self, holder: Any, name: str) -> None:
         """Hear of what is given to a method, once the method has done its work."""
-        original, own = getattr(holder, name), vars(holder).get(name)
+        original = getattr(holder, name)
 
         async def watched(message: Any) -> Any:
             answer = await original(message)
             self.sent(message)
             return answer
 
-        setattr(holder, name, watched)
+        self._set(holder, name, watched)
+
+    def _watch_results(self) -> None:
+        """Hear of a result that cannot be saved, of which the receiver writes a line to the log."""
+        original = self.broker.result_backend.set_result
+
+        async def set_result(*args: Any, **kwargs: Any) -> None:
+            try:
+                await original(*args, **kwargs)
+            except Exception as error:
+                self.unsaved(error)
+                raise
+
+        self._set(self.broker.result_backend, "set_result", set_result)
+
+    def _set(self, holder: Any, name: str, value: Any) -> None:
+        own = vars(holder).get(name)
         self._undo.append(lambda: setattr(holder, name, own) if own is not None else delattr(holder, name))
+        setattr(holder, name, value)
 
     @contextlib.contextmanager
     def as_worker(self) -> Iterator[None]:

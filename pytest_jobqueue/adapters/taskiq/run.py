@@ -77,6 +77,7 @@ class Recorder(TaskiqMiddleware):  # type: ignore[misc, unused-ignore]
         self.started: float | None = None
         self.seconds = 0.0
         self.sent_again = False
+        self.unsaved: BaseException | None = None
 
     def pre_execute(self, message: Any) -> Any:
         """The task is about to run."""
@@ -110,12 +111,16 @@ class Runner:
         self._recorder = Recorder(self._here)
         self._running: Job | None = None
         place.broker.add_middlewares(self._recorder)
+        place.unsaved = self._unsaved
         self._receiver: Receiver | None = None
 
     def sent(self, task_id: str | None) -> None:
         """A message or a schedule was put on the server."""
         if self._running is not None and task_id == self._running.id:
             self._recorder.sent_again = True
+
+    def _unsaved(self, error: BaseException) -> None:
+        self._recorder.unsaved = error
 
     async def run(self, taken: Taken) -> Outcome:
         """Let the receiver run it."""
@@ -160,9 +165,10 @@ class Runner:
             return Outcome(job, "dropped", reason="it rejected itself (TaskRejectedError)", seconds=seconds)
         if isinstance(error, NoResultError):
             return Outcome(job, "ok", reason="it wants no result kept (NoResultError)", seconds=seconds)
+        reason = f"its result could not be saved: {error_text(seen.unsaved)}" if seen.unsaved else None
         if error is not None:
-            return Outcome(job, "failed", exception=error, seconds=seconds)
-        return Outcome(job, "ok", seen.result.return_value, seconds=seconds)
+            return Outcome(job, "failed", exception=error, reason=reason, seconds=seconds)
+        return Outcome(job, "ok", seen.result.return_value, reason=reason, seconds=seconds)
 
     def _why_not(self, job: Job) -> str:
         if job.name == UNREADABLE:

@@ -328,3 +328,15 @@ def test_another_serialiser_is_used_for_looking_too(jobqueue, broker):
     jobqueue.producer.enqueue("size", [1, 2])
     assert jobqueue.binding.pending()[0].args == ([1, 2],)
     assert jobqueue.worker.drain().results == [2]
+
+
+def test_a_result_that_cannot_be_saved_is_told(jobqueue, broker):
+    @broker.task("odd")
+    async def odd():
+        return object()
+
+    task = jobqueue.run(odd.kiq())
+    (outcome,) = jobqueue.worker.drain()
+    assert outcome.status == "ok"
+    assert "its result could not be saved: " in outcome.reason
+    assert not jobqueue.run(task.is_ready())
