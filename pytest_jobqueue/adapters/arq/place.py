@@ -60,8 +60,8 @@ class Place:
         self._pool = None if pool is None else Repointed(pool.connection_pool, url)
         self._context = self.kwargs.get("ctx")
         self._context_was = dict(self._context or {})
-        self._uuid4 = connections.uuid4
-        connections.uuid4 = _ids_in_order()
+        self._uuid4 = getattr(connections.uuid4, "original", connections.uuid4)
+        connections.uuid4 = _IdsInOrder(self._uuid4)
 
     def restore(self) -> None:
         """Lead where they led before."""
@@ -88,12 +88,17 @@ def _check_version() -> None:
         )
 
 
-def _ids_in_order() -> Callable[[], uuid.UUID]:
-    last = 0
+class _IdsInOrder:
+    """Ids each of which comes after the one before.
 
-    def next_id() -> uuid.UUID:
-        nonlocal last
-        last = max(last + 1, time.time_ns())
-        return uuid.UUID(int=last << _RANDOM_BITS | uuid.uuid4().int >> _RANDOM_BITS)
+    Attributes:
+        original: What makes the ids when nobody looks.
+    """
 
-    return next_id
+    def __init__(self, original: Callable[[], uuid.UUID]) -> None:
+        self.original = original
+        self._last = 0
+
+    def __call__(self) -> uuid.UUID:
+        self._last = max(self._last + 1, time.time_ns())
+        return uuid.UUID(int=self._last << _RANDOM_BITS | self.original().int >> _RANDOM_BITS)

@@ -40,6 +40,15 @@ def test_also_after_an_error(jobqueue_server, jobqueue_url, service) -> None:
     assert state() == before
 
 
+def test_two_that_do_not_end_in_turn(jobqueue_server, jobqueue_url) -> None:
+    before = connections.uuid4
+    first = JobQueue({"functions": FUNCTIONS}, jobqueue_server)
+    second = JobQueue({"functions": FUNCTIONS}, jobqueue_server)
+    first.close()
+    second.close()
+    assert connections.uuid4 is before
+
+
 def test_what_is_about_the_connection_itself_is_the_services(jobqueue_server, jobqueue_url) -> None:
     own = RedisSettings(
         host=[("sentinel.invalid", 26379)], sentinel=True, ssl=True, conn_timeout=7, max_connections=3
