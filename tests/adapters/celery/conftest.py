@@ -18,12 +18,16 @@ def boom(text):
 
 
 @pytest.fixture
-def make_app():
+def make_app(monkeypatch):
     """Make an application with two tasks, configured by keyword.
 
-    Its tasks are its own: Celery shares them among all applications by default.
+    Its tasks are its own: Celery by default shares tasks among all applications of a process.
     """
     celery = pytest.importorskip("celery")
+    builtin = [
+        share for share in celery._state._on_app_finalizers if share.__module__ == "celery.app.builtins"
+    ]
+    monkeypatch.setattr(celery._state, "_on_app_finalizers", set(builtin))
 
     class Service(celery.Celery):
         def task(self, *args, **options):
