@@ -219,11 +219,15 @@ class TaskiqBinding:
 
     # Running
 
-    async def run_next(self, queue: str | None = None, *, more: bool = False) -> Outcome | None:  # noqa: ARG002
-        """Take one message and let Taskiq's receiver run it."""
+    async def run_next(self, queue: str | None = None, *, more: bool = False) -> Outcome | None:
+        """Take one message and let Taskiq's receiver run it; with `more`, its acknowledgement takes the next."""
         await self._start()
         taken = await self._take(queue)
-        return None if taken is None else await self._runner.run(taken)
+        if taken is None:
+            return None
+        first = self._queues[0] if queue is None else queue
+        self._lane.reads_ahead = lambda on: more and on == first and self._runner.ran_well
+        return await self._runner.run(taken)
 
     async def _take(self, queue: str | None) -> Taken | None:
         for name in self._queues if queue is None else [queue]:

@@ -16,7 +16,7 @@ from taskiq import AckableMessage
 from taskiq_redis import RedisStreamBroker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import redis
 
@@ -48,10 +48,12 @@ class Lane(Protocol):
     Attributes:
         acks: Whether a message stays on the server until its task has run.
         queues: What the broker listens to.
+        reads_ahead: Whether the next message may be taken in one go with an acknowledgement on this queue.
     """
 
     acks: bool
     queues: list[str]
+    reads_ahead: Callable[[str], bool]
 
     def prepare(self, queues: Iterable[str]) -> None:
         """Make what a worker makes when it starts."""
@@ -80,17 +82,17 @@ class ListLane:
     acks = False
 
     def __init__(self, broker: Any, client: redis.Redis) -> None:
-        self._broker = broker
         self._client = client
+        self._redis = Redis(connection_pool=broker.connection_pool)
         self.queues = [broker.queue_name]
+        self.reads_ahead = _never
 
     def prepare(self, queues: Iterable[str]) -> None:
         """Nothing: a list is there with its first message."""
 
     async def take(self, queue: str) -> Taken | None:
         """Pop it."""
-        async with Redis(connection_pool=self._broker.connection_pool) as client:
-            data: Any = await client.rpop(queue)
+        data: Any = await self._redis.rpop(queue)
         return None if data is None else Taken(queue, data, data)
 
     def ready(self, queue: str) -> list[Taken]:
@@ -110,7 +112,8 @@ class ListLane:
 class StreamLane:
     """`RedisStreamBroker`: a consumer group per stream; what is taken is pending until it is acknowledged.
 
-    Messages of dead workers that were taken over run first; until then they are pending in our hands.
+    What is pending in our own hands runs first: messages of dead workers that were taken over, and one that was
+    read ahead, which spares a round trip.
     """
 
     acks = True
@@ -118,9 +121,11 @@ class StreamLane:
     def __init__(self, broker: Any, client: redis.Redis) -> None:
         self._broker = broker
         self._client = client
+        self._redis = Redis(connection_pool=broker.connection_pool)
         self._group: str = broker.consumer_group_name
-        self._claimed: deque[Taken] = deque()
+        self._in_hand: deque[Taken] = deque()
         self.queues = [broker.queue_name, *broker.additional_streams]
+        self.reads_ahead = _never
 
     def prepare(self, queues: Iterable[str]) -> None:
         """Make the group on each stream: a message from before there was one is nobody's."""
@@ -135,11 +140,11 @@ class StreamLane:
         return True
 
     async def take(self, queue: str) -> Taken | None:
-        """Read it as the group's next; first of all one that was taken over."""
-        for claimed in self._claimed:
-            if claimed.queue == queue:
-                self._claimed.remove(claimed)
-                return claimed
+        """Read it as the group's next, unless one is in hand."""
+        for held in self._in_hand:
+            if held.queue == queue:
+                self._in_hand.remove(held)
+                return held
         try:
             return await self._read(queue)
         except ResponseError as error:
@@ -150,11 +155,15 @@ class StreamLane:
         return await self._read(queue)
 
     async def _read(self, queue: str) -> Taken | None:
+        return self._first(queue, await self._ask(self._redis, queue))
+
+    def _ask(self, client: Any, queue: str) -> Any:
         start = self._broker.additional_streams.get(queue, ">")
-        async with Redis(connection_pool=self._broker.connection_pool) as client:
-            found: Any = await client.xreadgroup(
-                self._group, self._broker.consumer_name, {queue: start}, count=1, noack=False
-            )
+        return client.xreadgroup(
+            self._group, self._broker.consumer_name, {queue: start}, count=1, noack=False
+        )
+
+    def _first(self, queue: str, found: Any) -> Taken | None:
         for _, messages in found.items() if isinstance(found, dict) else found or ():
             for message in messages:
                 return self._taken(queue, *message)
@@ -162,17 +171,26 @@ class StreamLane:
 
     def _taken(self, queue: str, message_id: bytes, fields: dict[bytes, bytes]) -> Taken:
         async def ack() -> None:
-            async with Redis(connection_pool=self._broker.connection_pool) as client:
-                await client.xack(queue, self._group, message_id)
+            if self._in_hand or not self.reads_ahead(queue):
+                await self._redis.xack(queue, self._group, message_id)
+                return
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.xack(queue, self._group, message_id)
+                self._ask(pipe, queue)
+                acked, found = await pipe.execute(raise_on_error=False)
+            if isinstance(acked, Exception):
+                raise acked
+            ahead = None if isinstance(found, Exception) else self._first(queue, found)
+            self._in_hand.extend([ahead] if ahead is not None else [])
 
         data = fields[b"data"]
         return Taken(queue, data, AckableMessage(data=data, ack=ack), message_id, _moment(message_id))
 
     def ready(self, queue: str) -> list[Taken]:
-        """What was taken over, then what comes after the last message that the group has seen."""
+        """What is in hand, then what comes after the last message that the group has seen."""
         found: Any = self._client.xrange(queue, min=self._after(queue))
         fresh = [Taken(queue, fields[b"data"], None, number, _moment(number)) for number, fields in found]
-        return [*(claimed for claimed in self._claimed if claimed.queue == queue), *fresh]
+        return [*(held for held in self._in_hand if held.queue == queue), *fresh]
 
     def _after(self, queue: str) -> str:
         try:
@@ -185,9 +203,9 @@ class StreamLane:
         return "-"
 
     def running(self) -> list[Taken]:
-        """What was delivered and not acknowledged, apart from what was taken over and waits for its turn."""
-        claimed = {taken.id for taken in self._claimed}
-        return [taken for queue in self.queues for taken in self._pending(queue) if taken.id not in claimed]
+        """What was delivered and not acknowledged, apart from what is in hand and waits for its turn."""
+        held = {taken.id for taken in self._in_hand}
+        return [taken for queue in self.queues for taken in self._pending(queue) if taken.id not in held]
 
     def _pending(self, queue: str) -> list[Taken]:
         try:
@@ -209,23 +227,26 @@ class StreamLane:
         for queue in self.queues:
             start: Any = b"0-0"
             while True:
-                async with Redis(connection_pool=self._broker.connection_pool) as client:
-                    found: Any = await client.xautoclaim(
-                        queue,
-                        self._group,
-                        self._broker.consumer_name,
-                        min_idle_time=self._broker.idle_timeout,
-                        start_id=start,
-                        count=self._broker.unacknowledged_batch_size,
-                    )
+                found: Any = await self._redis.xautoclaim(
+                    queue,
+                    self._group,
+                    self._broker.consumer_name,
+                    min_idle_time=self._broker.idle_timeout,
+                    start_id=start,
+                    count=self._broker.unacknowledged_batch_size,
+                )
                 start, messages = found[0], found[1]
-                known = {taken.id for taken in self._claimed}
+                known = {taken.id for taken in self._in_hand}
                 fresh = [self._taken(queue, *message) for message in messages if message[0] not in known]
-                self._claimed.extend(fresh)
+                self._in_hand.extend(fresh)
                 count += len(fresh)
                 if start in (b"0-0", "0-0"):
                     break
         return count
+
+
+def _never(_queue: str) -> bool:
+    return False
 
 
 def _moment(message_id: bytes) -> float:

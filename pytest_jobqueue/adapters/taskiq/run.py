@@ -119,6 +119,11 @@ class Runner:
         if self._running is not None and task_id == self._running.id:
             self._recorder.sent_again = True
 
+    @property
+    def ran_well(self) -> bool:
+        """Whether the task is over, and nothing is amiss."""
+        return self._recorder.result is not None and self._recorder.exception is None
+
     def _unsaved(self, error: BaseException) -> None:
         self._recorder.unsaved = error
 
