@@ -220,7 +220,7 @@ class TaskiqBinding:
     # Running
 
     async def run_next(self, queue: str | None = None, *, more: bool = False) -> Outcome | None:
-        """Take one message and let Taskiq's receiver run it; with `more`, its acknowledgement takes the next."""
+        """Take one message and let Taskiq's receiver run it; with `more`, acknowledging it takes the next."""
         await self._start()
         taken = await self._take(queue)
         if taken is None:

@@ -84,8 +84,8 @@ class ListLane:
     def __init__(self, broker: Any, client: redis.Redis) -> None:
         self._client = client
         self._redis = Redis(connection_pool=broker.connection_pool)
-        self.queues = [broker.queue_name]
-        self.reads_ahead = _never
+        self.queues: list[str] = [broker.queue_name]
+        self.reads_ahead: Callable[[str], bool] = _never
 
     def prepare(self, queues: Iterable[str]) -> None:
         """Nothing: a list is there with its first message."""
@@ -112,8 +112,8 @@ class ListLane:
 class StreamLane:
     """`RedisStreamBroker`: a consumer group per stream; what is taken is pending until it is acknowledged.
 
-    What is pending in our own hands runs first: messages of dead workers that were taken over, and one that was
-    read ahead, which spares a round trip.
+    What is pending in our own hands runs first: messages of dead workers that were taken over, and one that
+    was read ahead, which spares a round trip.
     """
 
     acks = True
@@ -124,8 +124,8 @@ class StreamLane:
         self._redis = Redis(connection_pool=broker.connection_pool)
         self._group: str = broker.consumer_group_name
         self._in_hand: deque[Taken] = deque()
-        self.queues = [broker.queue_name, *broker.additional_streams]
-        self.reads_ahead = _never
+        self.queues: list[str] = [broker.queue_name, *broker.additional_streams]
+        self.reads_ahead: Callable[[str], bool] = _never
 
     def prepare(self, queues: Iterable[str]) -> None:
         """Make the group on each stream: a message from before there was one is nobody's."""

@@ -180,3 +180,72 @@ def test_the_services_own_listener_works_beside_it(jobqueue, broker, add):
 
     assert jobqueue.run(listened()).args == [1, 1]
     assert jobqueue.worker.drain() == []
+
+
+class TestReadingAhead:
+    """A drain takes the next message with an acknowledgement; nobody can tell."""
+
+    @pytest.fixture
+    def commands(self, jobqueue, monkeypatch):
+        from redis.asyncio.connection import AbstractConnection
+
+        sent = []
+        original = AbstractConnection.send_packed_command
+
+        async def noting(self, command, *args, **kwargs):
+            sent.append(b"".join(command) if isinstance(command, list) else command)
+            return await original(self, command, *args, **kwargs)
+
+        monkeypatch.setattr(AbstractConnection, "send_packed_command", noting)
+        return sent
+
+    def test_it_spares_a_round_trip(self, jobqueue, add, commands):
+        jobqueue.producer.enqueue_many("add", [(number, 0) for number in range(5)])
+        jobqueue.worker.run_next()
+        commands.clear()
+        assert jobqueue.worker.drain().results == [1, 2, 3, 4]
+        assert sum(b"XACK" in one and b"XREADGROUP" in one for one in commands) == 4
+        assert sum(b"XREADGROUP" in one for one in commands) == 4 + 2  # the first, and one that finds nothing
+
+    def test_after_a_failure_nothing_is_in_hand(self, jobqueue, broker, add):
+        @broker.task("boom")
+        async def boom():
+            raise ValueError("no")
+
+        for name, args in (("add", (1, 1)), ("boom", ()), ("add", (2, 2))):
+            jobqueue.producer.enqueue(name, *args)
+        with pytest.raises(ValueError, match="no"):
+            jobqueue.worker.drain()
+        assert jobqueue.redis.xpending("taskiq", "taskiq")["pending"] == 0
+        assert [job.args for job in jobqueue.binding.pending()] == [(2, 2)]
+
+    def test_not_when_it_is_the_last(self, jobqueue, add):
+        from pytest_jobqueue.errors import DrainLimitError
+
+        jobqueue.producer.enqueue_many("add", [(number, 0) for number in range(3)])
+        with pytest.raises(DrainLimitError):
+            jobqueue.worker.drain(limit=2)
+        assert jobqueue.redis.xpending("taskiq", "taskiq")["pending"] == 0
+        assert jobqueue.worker.drain().results == [2]
+
+    def test_not_from_a_stream_that_another_one_goes_before(self, jobqueue_server, jobqueue_url, nowhere):
+        from pytest_jobqueue import JobQueue
+
+        broker = RedisStreamBroker(nowhere, queue_name="main", additional_streams={"bulk": ">"})
+
+        @broker.task("put")
+        async def put(more: int):
+            if more:
+                await put.kiq(0)
+
+        with JobQueue(broker, jobqueue_server) as jobqueue:
+            jobqueue.producer.enqueue_many("put", [(1,), (0,)], queue="bulk")
+            assert [outcome.job.queue for outcome in jobqueue.worker.drain()] == ["bulk", "main", "bulk"]
+
+    def test_the_service_may_flush_in_a_job(self, jobqueue, broker):
+        @broker.task("flush")
+        async def flush():
+            jobqueue.redis.flushdb()
+
+        jobqueue.producer.enqueue_many("flush", [(), ()])
+        assert len(jobqueue.worker.drain()) == 1
