@@ -55,7 +55,8 @@ def jobqueue_app(app):
 
 @pytest.fixture
 def travel():
-    """Move the time forward by some seconds."""
+    """Move the time forward by some seconds; in between it stands."""
     time_machine = pytest.importorskip("time_machine")
-    with time_machine.travel(dt.datetime(2026, 11, 24, 3, 2, 41, tzinfo=dt.timezone.utc), tick=True) as clock:
+    now = dt.datetime(2026, 11, 24, 3, 2, 41, tzinfo=dt.timezone.utc)
+    with time_machine.travel(now, tick=False) as clock:
         yield clock.shift
