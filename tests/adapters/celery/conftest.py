@@ -24,10 +24,9 @@ def make_app(monkeypatch):
     Its tasks are its own: Celery by default shares tasks among all applications of a process.
     """
     celery = pytest.importorskip("celery")
-    builtin = [
-        share for share in celery._state._on_app_finalizers if share.__module__ == "celery.app.builtins"
-    ]
-    monkeypatch.setattr(celery._state, "_on_app_finalizers", set(builtin))
+    shared, builtins = pytest.importorskip("celery._state"), pytest.importorskip("celery.app.builtins")
+    own = {share for share in shared._on_app_finalizers if share.__module__ == builtins.__name__}
+    monkeypatch.setattr(shared, "_on_app_finalizers", own)
 
     class Service(celery.Celery):
         def task(self, *args, **options):
