@@ -119,6 +119,9 @@ class Deadline:
             self._wind()
             if callable(self._handler):
                 self._handler(number, frame)
+        elif self.stopped:
+            if self._theirs_at is not None:
+                signal.setitimer(signal.ITIMER_REAL, max(self._theirs_at - now, _SOON))
         elif _among_ours(frame) or (self._in_loop and _loop_is_running(frame)):
             signal.setitimer(signal.ITIMER_REAL, _AGAIN)
         elif now >= self._rings:

@@ -215,3 +215,13 @@ def test_in_another_thread_it_only_knows_the_time():
     thread.start()
     thread.join()
     assert seen == [(True, signal.SIG_DFL), (False, signal.SIG_DFL)]
+
+
+def test_a_stopped_deadline_rings_no_more_and_lets_a_foreign_alarm_through(rings):
+    signal.setitimer(signal.ITIMER_REAL, 4 * SHORT)
+    with Deadline(SHORT) as deadline:
+        deadline.stop()
+        until = time.monotonic() + LONG
+        while not rings:
+            assert time.monotonic() < until, "the foreign alarm was lost"
+    assert len(rings) == 1
