@@ -184,14 +184,15 @@ def test_an_interrupt_while_the_engine_makes_it_leaves_nothing(image, monkeypatc
     from testcontainers.core.docker_client import DockerClient
 
     names = []
-    create = DockerClient.create
+    verb = "create" if hasattr(DockerClient, "create") else "run"  # older releases create and start in one
+    create = getattr(DockerClient, verb)
 
     def interrupt(client, *arguments, **options):
         create(client, *arguments, **options)
         names.append(options["name"])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(DockerClient, "create", interrupt)
+    monkeypatch.setattr(DockerClient, verb, interrupt)
     with pytest.raises(KeyboardInterrupt):
         start_container(image=image)
     assert not exists(names[0])

@@ -59,7 +59,7 @@ def other(memory) -> Client:
 
 
 def test_a_key_expires_by_the_clock_of_the_process(client):
-    with time_machine.travel("2030-01-01T00:00Z", tick=False) as clock:
+    with time_machine.travel("2030-01-01T00:00:00+00:00", tick=False) as clock:
         assert client("SET", "key", "value", "EX", "10") == b"+OK\r\n"
         clock.shift(timedelta(seconds=9.5))
         assert client("TTL", "key") == b":1\r\n"
@@ -70,7 +70,7 @@ def test_a_key_expires_by_the_clock_of_the_process(client):
 
 
 def test_the_idle_time_of_an_entry_goes_by_the_same_clock(client):
-    with time_machine.travel("2030-01-01T00:00Z", tick=False) as clock:
+    with time_machine.travel("2030-01-01T00:00:00+00:00", tick=False) as clock:
         client("XGROUP", "CREATE", "stream", "group", "0", "MKSTREAM")
         client("XADD", "stream", "1-1", "field", "value")
         client("XREADGROUP", "GROUP", "group", "dead", "STREAMS", "stream", ">")

@@ -64,7 +64,7 @@ class Fetch:
         """The last of the first list that has any, with that list's name."""
         if self._is_new:
             try:
-                popped = self._client.lmpop(len(keys), *keys, direction="RIGHT")
+                popped = self._client.execute_command("LMPOP", len(keys), *keys, "RIGHT")
                 return popped and (popped[0], popped[1][0])
             except ResponseError:
                 self._is_new = False

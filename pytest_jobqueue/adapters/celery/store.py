@@ -81,7 +81,7 @@ class Store:
     def __init__(self, app: Celery, channel: Channel, names: Sequence[str] | None) -> None:
         self._app = app
         self._channel = channel
-        self.client: Any = redis.Redis(connection_pool=channel.pool)
+        self.client: Any = redis.Redis(connection_pool=channel.pool, single_connection_client=True)
         self._prefix: str = channel.global_keyprefix
         self._known: dict[str, list[tuple[str, str]]] = {}
         self._fixed = None if names is None else tuple(names)
