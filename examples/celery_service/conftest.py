@@ -7,17 +7,15 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("celery")
-
 # A service that is installed, or that has `pythonpath = ["."]` in its pytest settings, needs no such line.
 sys.path.insert(0, str(Path(__file__).parent))
-
-import orders
 
 
 @pytest.fixture
 def jobqueue_app():
     """What the worker runs; on the command line it is --jobqueue-app=orders:app."""
+    import orders
+
     yield orders.app
     orders.BOOK.clear()
     orders.OUTBOX.clear()

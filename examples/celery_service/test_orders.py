@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-import orders
 import pytest
+
+pytest.importorskip("celery")
+
+import orders
 import time_machine
 
 if TYPE_CHECKING:

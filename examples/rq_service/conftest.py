@@ -7,17 +7,15 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("rq")
-
 # A service that is installed, or that has `pythonpath = ["."]` in its pytest settings, needs no such line.
 sys.path.insert(0, str(Path(__file__).parent))
-
-import invoices
 
 
 @pytest.fixture
 def jobqueue_app():
     """What the worker listens to; on the command line it is --jobqueue-app=invoices:queues."""
+    import invoices
+
     yield invoices.queues
     invoices.OUTBOX.clear()
     invoices.PAID.clear()

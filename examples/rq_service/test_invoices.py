@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-import invoices
 import pytest
+
+pytest.importorskip("rq")
+
+import invoices
 import time_machine
 
 if TYPE_CHECKING:

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("streaq")
-
 # A service that is installed, or that has `pythonpath = ["."]` in its pytest settings, needs no such line.
 sys.path.insert(0, str(Path(__file__).parent))
-
-import weather
 
 
 @pytest.fixture
 def jobqueue_app():
     """What the worker runs; on the command line it is --jobqueue-app=weather:worker."""
+    import weather
+
     return weather.worker

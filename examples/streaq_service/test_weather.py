@@ -6,6 +6,9 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 import pytest
+
+pytest.importorskip("streaq")
+
 import time_machine
 import weather
 

@@ -7,17 +7,15 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("taskiq_redis")
-
 # A service that is installed, or that has `pythonpath = ["."]` in its pytest settings, needs no such line.
 sys.path.insert(0, str(Path(__file__).parent))
-
-import orders
 
 
 @pytest.fixture
 def jobqueue_app():
-    """The scheduler has the broker; on the command line it is --jobqueue-app=orders:scheduler."""
-    yield orders.scheduler
-    orders.PAID.clear()
-    orders.MAILS.clear()
+    """The scheduler has the broker; on the command line it is --jobqueue-app=payments:scheduler."""
+    import payments
+
+    yield payments.scheduler
+    payments.PAID.clear()
+    payments.MAILS.clear()
