@@ -19,6 +19,13 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 
+def pytest_configure() -> None:
+    """Look for the libraries that this run may not do without."""
+    from support.libraries import check_required
+
+    check_required()
+
+
 def pytest_report_header() -> str | None:
     """Say which adapters are not tested."""
     from support.libraries import MISSING

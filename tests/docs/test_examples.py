@@ -2,7 +2,7 @@
 
 A block says in its first line what it is. `# name.py` is a file: tests are run by pytest, what has a
 `__main__` part is run by python, and anything else is there for the tests of the page, the last one before
-a test or else the first one after it.
+a test or else the first one after it. Pages of job libraries are read where the library is installed.
 `# in a test` is the body of a test function that has the fixtures it names.
 """
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.libraries import INSTALLED
 
 from pytest_jobqueue import JobQueue, serve
 
@@ -29,11 +30,13 @@ PAGES = (
     "docs/sidekiq.md",
     "docs/servers.md",
     "docs/glossary.md",
+    *(f"docs/adapters/{name}.md" for name in INSTALLED),
 )
 FENCE = re.compile(r"^```(python|ini|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"# ([\w.-]+\.(?:py|ini|toml))\b")
 FIXTURES = re.compile(r"\b(jobqueue\w*)\b")
 OPTIONS = ("-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error")
+HUEY_2 = ("-W", "ignore:datetime.datetime.utcnow:DeprecationWarning")
 QUIET_ASYNCIO = ("-o", "asyncio_default_fixture_loop_scope=function")
 
 
@@ -118,7 +121,7 @@ def test_a_block_runs(block, pytester, monkeypatch):
         )
         assert done.returncode == 0, done.stderr
         return
-    result = pytester.runpytest_inprocess(*OPTIONS, *QUIET_ASYNCIO, name)
+    result = pytester.runpytest_inprocess(*OPTIONS, *HUEY_2, *QUIET_ASYNCIO, name)
     outcomes = result.parseoutcomes()
     assert result.ret == pytest.ExitCode.OK
     assert outcomes.get("passed")

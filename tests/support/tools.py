@@ -1,7 +1,8 @@
 """Which outside tools are here, and what a test does without one: it skips at home and fails in CI.
 
 `need("go")` is called first by whatever cannot work without the tool. The environment variable
-PYTEST_JOBQUEUE_REQUIRE, a comma-separated list (`go,ruby,docker,server`), names those that must be there.
+PYTEST_JOBQUEUE_REQUIRE, a comma-separated list (`go,ruby,docker,server`), names those that must be there; job
+libraries too, see `support.libraries`.
 Import it as `from support.tools import need`: tests/conftest.py puts the folder `tests` on the import path.
 """
 
