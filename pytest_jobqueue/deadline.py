@@ -9,13 +9,14 @@ were. In another thread, and where there is no SIGALRM, a deadline interrupts no
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType, TracebackType
 
     from typing_extensions import Self
@@ -38,21 +39,30 @@ class DeadlineExceeded(BaseException):
 
 
 class Deadline:
-    """Raise `DeadlineExceeded` in the `with` block after some real seconds.
+    """Raise `DeadlineExceeded` in the `with` block after some real seconds, once.
 
     Args:
-        seconds: How long the block may take.
+        seconds: How long the block may take; `math.inf` for ever.
         in_loop: What takes the time is awaited in an event loop, by somebody who looks at `left`. The alarm
             is then for code that keeps the loop from running: it goes off a moment later, and only there.
+        error: Called when the time is up, in the interrupted thread; gives what is raised there instead, such
+            as a job library's own exception for a job's time limit.
 
     Attributes:
         seconds: As given.
         stopped: Whether what follows is no longer measured.
     """
 
-    def __init__(self, seconds: float, *, in_loop: bool = False) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        in_loop: bool = False,
+        error: Callable[[], BaseException] | None = None,
+    ) -> None:
         self.seconds = seconds
         self.stopped = False
+        self._error = error or (lambda: DeadlineExceeded(self))
         self._in_loop = in_loop
         self._rings = 0.0
         self._ends = 0.0
@@ -108,25 +118,39 @@ class Deadline:
     def _wind(self) -> None:
         """Set the timer for whoever comes first."""
         first = self._rings if self._theirs_at is None else min(self._rings, self._theirs_at)
-        signal.setitimer(signal.ITIMER_REAL, max(first - time.monotonic(), _SOON))
+        if first < math.inf:
+            signal.setitimer(signal.ITIMER_REAL, max(first - time.monotonic(), _SOON))
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
+        __tracebackhide__ = True
         if self._over:
             return
         now = time.monotonic()
         if self._theirs_at is not None and self._theirs_at <= now + _SOON:
-            self._theirs_at = now + self._interval if self._interval else None
-            self._wind()
-            if callable(self._handler):
-                self._handler(number, frame)
+            self._lend(number, frame)
         elif self.stopped:
             if self._theirs_at is not None:
                 signal.setitimer(signal.ITIMER_REAL, max(self._theirs_at - now, _SOON))
         elif _among_ours(frame) or (self._in_loop and _loop_is_running(frame)):
             signal.setitimer(signal.ITIMER_REAL, _AGAIN)
         elif now >= self._rings:
-            raise DeadlineExceeded(self)
+            self._rings = math.inf  # from here on the alarm is theirs alone
+            self._wind()
+            raise self._error()
         else:
+            self._wind()
+
+    def _lend(self, number: int, frame: FrameType | None) -> None:
+        """Let their handler have the alarm, and borrow it again with the time that it sets."""
+        __tracebackhide__ = True
+        self._theirs_at = time.monotonic() + self._interval if self._interval else None
+        signal.setitimer(signal.ITIMER_REAL, self._interval, self._interval)
+        try:
+            if callable(self._handler):
+                self._handler(number, frame)
+        finally:
+            remaining, self._interval = signal.setitimer(signal.ITIMER_REAL, 0)
+            self._theirs_at = time.monotonic() + remaining if remaining else None
             self._wind()
 
     def __exit__(

@@ -108,7 +108,8 @@ class Worker:
 
         Raises:
             Exception: The job's own, with `on_error="raise"`. A `BaseException` that is no `Exception`
-                (KeyboardInterrupt, `pytest.fail`) is raised whatever `on_error` says.
+                (KeyboardInterrupt, `pytest.fail`) is raised whatever `on_error` says, unless the job library
+                itself interrupts jobs by it (Dramatiq's `TimeLimitExceeded`).
         """
         __tracebackhide__ = True
         return self._drive(self._one(queue, on_error))
@@ -295,7 +296,8 @@ class Worker:
     def _judge(self, outcome: Outcome, policy: OnError) -> None:
         __tracebackhide__ = True
         error = outcome.exception
-        if error is None or (policy == "record" and isinstance(error, (Exception, asyncio.CancelledError))):
+        failures = (Exception, asyncio.CancelledError, *getattr(self._binding, "interrupts", ()))
+        if error is None or (policy == "record" and isinstance(error, failures)):
             return
         raise error
 

@@ -47,7 +47,9 @@ class Binding(Protocol):
     """One application on one server.
 
     A job that the library only puts back is no outcome: `run_next` goes on to the next. An exception that the
-    job raised, `BaseException`s among them, is in the outcome, never raised by the binding.
+    job raised, `BaseException`s among them, is in the outcome, never raised by the binding. A library that
+    interrupts its jobs by exceptions that are no `Exception` names their classes in an attribute
+    `interrupts`: these are failures like any other.
     """
 
     caps: Caps

@@ -225,3 +225,65 @@ def test_a_stopped_deadline_rings_no_more_and_lets_a_foreign_alarm_through(rings
         while not rings:
             assert time.monotonic() < until, "the foreign alarm was lost"
     assert len(rings) == 1
+
+
+class LimitError(Exception):
+    pass
+
+
+def test_another_error_can_be_raised_in_its_place():
+    with pytest.raises(LimitError, match="too slow"), Deadline(SHORT, error=lambda: LimitError("too slow")):
+        wait_for_a_signal()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_what_is_raised_is_made_when_the_time_is_up():
+    made = []
+    with Deadline(LONG, error=lambda: made.append("made") or LimitError()):
+        pass
+    assert made == []
+
+
+def test_whose_deadline_it_is_decides_what_is_raised():
+    with pytest.raises(DeadlineExceeded), Deadline(SHORT), Deadline(LONG, error=LimitError):
+        wait_for_a_signal()
+    with pytest.raises(LimitError), Deadline(LONG), Deadline(SHORT, error=LimitError):
+        wait_for_a_signal()
+
+
+def test_a_deadline_without_end_rings_never_and_lets_a_foreign_alarm_through(rings):
+    signal.setitimer(signal.ITIMER_REAL, SHORT)
+    with Deadline(float("inf")) as deadline:
+        until = time.monotonic() + LONG
+        while not rings:
+            assert time.monotonic() < until, "the foreign alarm was lost"
+        assert not deadline.expired
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_job_that_goes_on_all_the_same_does_not_keep_the_others_from_ringing():
+    """Inside a job's own limit: the drain's deadline, then the time-out of the whole test."""
+    signal.signal(signal.SIGALRM, foreign_alarm)
+    signal.setitimer(signal.ITIMER_REAL, 3 * SHORT)
+    caught = []
+
+    def job():
+        try:
+            wait_for_a_signal()
+        except BaseException as error:  # noqa: BLE001 (the job's)
+            caught.append(error)
+        wait_for_a_signal()
+
+    with pytest.raises(ForeignError), Deadline(SHORT) as drain, Deadline(LONG, error=LimitError):
+        job()
+    assert [error.deadline for error in caught] == [drain]
+
+
+def test_nor_one_that_goes_on_after_its_own_limit(rings):
+    signal.setitimer(signal.ITIMER_REAL, 2 * SHORT)
+    with Deadline(SHORT, error=LimitError):
+        with pytest.raises(LimitError):
+            wait_for_a_signal()
+        until = time.monotonic() + LONG
+        while not rings:
+            assert time.monotonic() < until, "the foreign alarm was lost"

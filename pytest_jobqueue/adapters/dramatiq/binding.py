@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dramatiq.common import current_millis, q_name
 from dramatiq.errors import DecodeError
+from dramatiq.middleware import Interrupt
 from dramatiq.results import Results
 
 from pytest_jobqueue.adapters import Caps
@@ -43,6 +44,8 @@ class DramatiqBinding:
     Raises:
         UsageError: Dramatiq is too old, or this is no `RedisBroker`.
     """
+
+    interrupts = (Interrupt,)  # of a time limit, say; the worker retries what it ends, or keeps it as dead
 
     def __init__(self, broker: Broker, url: str, *, queues: Sequence[str] | None = None) -> None:
         self._recorder = Recorder()

@@ -15,12 +15,11 @@ from huey import consumer, utils
 from huey.storage import RedisStorage
 
 from pytest_jobqueue.adapters.pools import Repointed
-from pytest_jobqueue.deadline import Deadline, DeadlineExceeded
+from pytest_jobqueue.deadline import Deadline
 from pytest_jobqueue.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType
 
     from huey.api import Huey
 
@@ -83,22 +82,10 @@ def _is_of_processes(handler: Any) -> bool:
     return of_environment or (handler is not None and handler is of_first_3)
 
 
-class _Limit(Deadline):
-    """A deadline that raises what Huey's process workers raise."""
-
-    def _ring(self, number: int, frame: FrameType | None) -> None:
-        try:
-            super()._ring(number, frame)
-        except DeadlineExceeded as error:
-            if error.deadline is not self:
-                raise
-            from huey.exceptions import TaskTimeout
-
-            raise TaskTimeout(f"timeout ({self.seconds}s)") from None
-
-
 @contextlib.contextmanager
 def alarm(seconds: float) -> Iterator[None]:
     """A process worker's time limit, which here gives back the alarm that it borrowed."""
-    with _Limit(seconds):
+    from huey.exceptions import TaskTimeout  # Huey 3, which alone calls this
+
+    with Deadline(seconds, error=lambda: TaskTimeout(f"timeout ({seconds}s)")):
         yield

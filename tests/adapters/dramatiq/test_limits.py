@@ -41,6 +41,17 @@ def test_a_time_limit_interrupts(actor, jobqueue, alarm):
     jobqueue.assert_dead("slow", error="TimeLimitExceeded")
 
 
+def test_it_can_be_recorded_as_the_failure_that_it_is_to_dramatiq(actor, jobqueue):
+    """Though `TimeLimitExceeded` is no `Exception`."""
+    assert not issubclass(middleware.TimeLimitExceeded, Exception)
+    actor(max_retries=0, time_limit=50, actor_name="slow")(spin).send()
+    actor(actor_name="quick")(lambda: "done").send()
+    slow, quick = jobqueue.worker.drain(on_error="record")
+    assert (slow.status, type(slow.exception)) == ("failed", middleware.TimeLimitExceeded)
+    assert quick.result == "done"
+    jobqueue.assert_dead("slow", error="TimeLimitExceeded")
+
+
 def test_it_counts_as_a_failure_to_be_retried(actor, jobqueue):
     actor(time_limit=50, actor_name="slow")(spin).send()
     with pytest.raises(middleware.TimeLimitExceeded):
