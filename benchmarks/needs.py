@@ -26,9 +26,14 @@ def redis_server() -> str:
     return found
 
 
+def has_module(name: str) -> bool:
+    """Whether a Python package is installed."""
+    return importlib.util.find_spec(name) is not None
+
+
 def module(name: str) -> None:
     """A Python package."""
-    if importlib.util.find_spec(name) is None:
+    if not has_module(name):
         raise NotMeasuredError(f"{name} is not installed")
 
 
