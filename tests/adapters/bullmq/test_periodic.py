@@ -6,9 +6,11 @@ import time
 
 import pytest
 
-pytest.importorskip("bullmq")
+bullmq = pytest.importorskip("bullmq")
+AGAIN = hasattr(bullmq.Worker, "jobScheduler")  # from 3.1 on; before, a scheduler's first run is its last
 
 
+@pytest.mark.skipif(not AGAIN, reason="this BullMQ does not enqueue the next run")
 def test_every_so_often(jobqueue, queue, service, travel):
     async def sweep(job, token):
         return round(time.time())
@@ -34,4 +36,4 @@ def test_by_a_pattern(jobqueue, queue, service, travel):
     assert jobqueue.worker.drain() == []
     travel(90 * 60)  # 04:32:41
     assert jobqueue.worker.drain().results == ["04:32"]
-    assert jobqueue.binding.next_due() == pytest.approx(time.time() + 24 * 3600, abs=200)
+    assert jobqueue.binding.next_due() == (pytest.approx(time.time() + 24 * 3600, abs=200) if AGAIN else None)

@@ -83,6 +83,7 @@ def test_the_error_is_kept_there_too(jobqueue, broker):
     assert jobqueue.run(task.wait_result(timeout=5)).is_err
 
 
+@pytest.mark.filterwarnings("ignore:the .type, exc, tb. signature:DeprecationWarning")  # taskiq-dependencies
 def test_dependencies_are_resolved_and_closed(jobqueue, broker):
     trace = []
 
