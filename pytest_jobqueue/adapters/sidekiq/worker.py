@@ -115,6 +115,13 @@ class Worker:
             found = self._fetch(self._lanes.listening)
         return found
 
+    def wait(self, seconds: float) -> Taken | None:
+        """The next job of a dialect that does not acknowledge, waited for with BRPOP as Sidekiq does."""
+        self._lanes.discover()
+        lanes = {lane.key: lane for lane in self._lanes.listening}
+        found = self._link.call("BRPOP", *lanes, str(seconds)) if lanes else None
+        return None if found is None else Taken(lanes[found[0].decode()], found[1])
+
     def _last_look(self) -> Taken | None:
         """Most likely a drain is at its end: ask in one go all that is asked there."""
         lanes = list(self._lanes.listening)

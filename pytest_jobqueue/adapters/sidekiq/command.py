@@ -1,0 +1,74 @@
+"""A worker process for handlers: takes jobs in the dialect's way until SIGTERM or SIGINT.
+
+There is no such command in Python, so this is one. It runs one job at a time. When told to stop it finishes the
+job in its hands; whoever told it decides how long that may take.
+"""
+
+from __future__ import annotations
+
+import functools
+import signal
+import threading
+import time
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from pytest_jobqueue.adapters.sidekiq import bind
+from pytest_jobqueue.errors import PoisonJobError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_jobqueue.adapters import Work
+
+_LOOK_EVERY = 0.05  # seconds between two looks at empty queues
+_BEAT_EVERY = 5.0
+
+
+def command(app: Any, work: Work) -> Callable[[], object]:
+    """Ready the process; what is returned works until a signal comes.
+
+    Raises:
+        UsageError: There are options; this worker has none.
+    """
+    if work.options:
+        from pytest_jobqueue.errors import UsageError
+
+        raise UsageError(f"the worker for handlers has no options, and these were given: {work.options!r}")
+    return functools.partial(_work, app, work)
+
+
+def _work(app: Any, work: Work) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    binding = bind(app, work.url, work.settings)
+    keys = count()
+    beaten = 0.0
+    binding.recover()
+    try:
+        while not stop.is_set():
+            if time.monotonic() - beaten > _BEAT_EVERY:
+                beaten = time.monotonic()
+                binding.beat()
+            taken = binding.take(wait=_LOOK_EVERY)
+            if taken is None:
+                if not _ticked(binding) and binding.caps.acks:
+                    stop.wait(_LOOK_EVERY)
+                continue
+            key, job = str(next(keys)), binding.job(taken)
+            work.telling.began(key, job)
+            outcome = binding.run(taken)
+            if outcome.exception is not None:
+                print(f"{outcome}", flush=True)  # noqa: T201 (the log of this process)
+            work.telling.ended(key, outcome)
+    finally:
+        binding.close()
+
+
+def _ticked(binding: Any) -> int:
+    try:
+        return int(binding.tick())
+    except PoisonJobError as error:
+        print(f"{error}", flush=True)  # noqa: T201 (the log of this process)
+        return 1
