@@ -404,8 +404,8 @@ class Memory:
 
     @property
     def untouched(self) -> bool:
-        """Whether it is as it was after the last reset: nobody is connected, nothing was asked."""
-        return not self.sessions and not self.total_commands
+        """Whether it is as it was after the last reset: nothing was asked."""
+        return not self.total_commands
 
     def scripts(self) -> ScriptEngine:
         """The scripts of this memory; Lua is loaded when they are first asked for."""

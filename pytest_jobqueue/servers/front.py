@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from pytest_jobqueue import kept
 from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.servers.loop import LoopThread
 
@@ -44,7 +45,13 @@ class Client:
 
 
 class Connection(Protocol):
-    """One accepted connection, as the front sees it."""
+    """One accepted connection, as the front sees it.
+
+    Attributes:
+        peer: `host:port` at the client's end.
+    """
+
+    peer: str
 
     def describe(self) -> Client:
         """Who it is."""
@@ -58,7 +65,7 @@ class Backend(Protocol):
 
     @property
     def untouched(self) -> bool:
-        """Whether nobody has used it since the last reset; read from any thread."""
+        """Whether nobody has asked it anything since the last reset; read from any thread."""
 
     def describe(self) -> str:
         """One line for a header or a report."""
@@ -145,24 +152,33 @@ class Front:
         self._connections.pop(connection, None)
 
     def clients(self) -> Sequence[Client]:
-        """Who is connected at the service's port."""
+        """Who is connected at the service's port, but for connections that are kept from test to test."""
         return self._thread.call(self._services)
 
     def _services(self) -> list[Client]:
-        return [connection.describe() for connection, direct in self._connections.items() if not direct]
+        return [connection.describe() for connection in self._strangers()]
+
+    def _strangers(self) -> list[Connection]:
+        return [
+            connection
+            for connection, direct in self._connections.items()
+            if not direct and not kept.is_kept(connection.peer)
+        ]
 
     def reset(self) -> Sequence[Client]:
-        """Close the services' connections and empty the backend; returns who was still connected."""
-        if self.backend.untouched and not self._connections:
+        """Close the services' connections and empty the backend; returns who was still connected.
+
+        Connections that are kept from test to test stay.
+        """
+        if self.backend.untouched and all(kept.is_kept(one.peer) for one in list(self._connections)):
             return ()
         return self._thread.call(self._reset)
 
     def _reset(self) -> list[Client]:
         left_over = []
-        for connection, direct in list(self._connections.items()):
-            if not direct:
-                left_over.append(connection.describe())
-                connection.abort()
+        for connection in self._strangers():
+            left_over.append(connection.describe())
+            connection.abort()
         self.backend.reset()
         return left_over
 

@@ -47,7 +47,7 @@ class MemoryBackend:
 
     @property
     def untouched(self) -> bool:
-        """Whether nobody has used it since the last reset."""
+        """Whether nobody has asked it anything since the last reset."""
         return self.memory.untouched
 
     def connection(self, front: Front, *, direct: bool) -> asyncio.BaseProtocol:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from pytest_jobqueue import kept
 from pytest_jobqueue.servers.front import LOOPBACK, Backend, Client, Front, Hook
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Server:
         if self._closed:
             return
         self._closed = True
+        kept.drop(self.url, self.direct_url)
         self._front.close()
         if self._provider is not None:
             self._provider.close()

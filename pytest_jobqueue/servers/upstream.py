@@ -159,7 +159,7 @@ class ClientSide(_Side):
         self._target = target
         self._front = front
         self._direct = direct
-        self._peer = "?:0"
+        self.peer = "?:0"
         self._connecting: asyncio.Task[None] | None = None
         self._parser: RequestParser | None = None
         self._early: list[bytes] = []  # came before Redis was reached
@@ -168,7 +168,7 @@ class ClientSide(_Side):
         """Connect to Redis."""
         super().connection_made(transport)
         name = transport.get_extra_info("peername")
-        self._peer = f"{name[0]}:{name[1]}" if name else "?:0"
+        self.peer = f"{name[0]}:{name[1]}" if name else "?:0"
         self._front.joined(self, direct=self._direct)
         self._connecting = self._front.loop.create_task(self._connect())
 
@@ -227,7 +227,7 @@ class ClientSide(_Side):
 
     def describe(self) -> Client:
         """Who it is; the bytes are not read, so there is only an address."""
-        return Client(self._peer)
+        return Client(self.peer)
 
     def abort(self) -> None:
         """Close both ends at once."""

@@ -65,9 +65,12 @@ def test_a_run_leaves_its_process_as_it_found_it(project):
         import redis
         import redis.asyncio
         from conftest import snapshot
+        from pytest_jobqueue import JobQueue
 
         @pytest.fixture(autouse=True)
         def each_test_too(jobqueue_server):
+            with JobQueue({}, jobqueue_server) as first:
+                first.redis.ping(), first.binding.pending()  # a connection that is kept until the server goes
             before = snapshot()
             yield
             for _ in range(2):  # two turns of the front's loop, in which it closes what was cut off

@@ -94,5 +94,5 @@ def test_a_whole_run_that_does_not_use_the_plugin_imports_nothing_more(pytester)
             assert not {"redis", "fakeredis", "hiredis", "lupa"} & set(sys.modules)
         """
     )
-    result = pytester.runpytest_subprocess("-p", "no:xdist")
+    result = pytester.runpytest_subprocess("-p", "no:xdist", "-p", "no:pytest_redis")
     result.assert_outcomes(passed=1)

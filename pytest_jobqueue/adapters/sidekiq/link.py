@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from redis.connection import AbstractConnection, ConnectionPool
 from redis.exceptions import ResponseError
 
+from pytest_jobqueue import kept
+
 if TYPE_CHECKING:
     import redis
 
@@ -65,16 +67,23 @@ class Link:
 
     def _made(self) -> Any:
         if isinstance(self._where, str):
+            connection = kept.take(self._where)
+            if connection is not None:
+                return connection
             pool = ConnectionPool.from_url(self._where, protocol=2, socket_timeout=None, **_UNNAMED)
         else:
             pool = self._where.connection_pool
         return pool.make_connection()
 
     def close(self) -> None:
-        """Close the connection; the next batch would make a new one."""
+        """Part with the connection, which is kept for the next test; the next batch would make a new one."""
         with self._lock:
             connection, self._connection = self._connection, None
-        if connection is not None:
+        if connection is None:
+            return
+        if isinstance(self._where, str):
+            kept.keep(self._where, connection)
+        else:
             connection.disconnect()
 
 
