@@ -1,4 +1,4 @@
-"""A connection outlives its test: spared by the front while it is kept, never shared, gone with its server."""
+"""A connection outlives its test: spared by the front while kept, never shared, gone with its server."""
 
 from __future__ import annotations
 
