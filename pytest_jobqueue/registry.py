@@ -1,17 +1,20 @@
 """From an application object to the adapter that drives it.
 
 One literal table, then the entry points of the group `pytest_jobqueue.adapters`. An adapter's module is
-imported when an application of its type turns up, never before.
+imported when an application of its type turns up, never before; what that module says in `NEEDS` has to be
+installed.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from pytest_jobqueue.adapters import needs
 from pytest_jobqueue.errors import AdapterError, UsageError
 from pytest_jobqueue.settings import Settings
 
@@ -122,6 +125,7 @@ def _factory(adapter: Adapter) -> Callable[..., Binding]:
                 f'pip install "pytest-jobqueue[{adapter.name}]"'
             ) from None
         raise
+    needs.check(adapter.name, getattr(sys.modules.get(factory.__module__), "NEEDS", ()))
     return factory
 
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 class Caps:
     """What a job library can do; the contract suite reads these and says what it skips.
 
+    The package of an adapter declares the most that its library can do, as `CAPS`, and as `CAPS_IF` what some
+    of it depends on: the application, or the version. It imports no library for that, so that the table in
+    docs/adapters can be made of all of them at once. A binding says what its application can do.
+
     Attributes:
         acks: A job whose worker dies is still on the server.
         dead_letters: Jobs that failed for good are kept where `failed()` finds them.

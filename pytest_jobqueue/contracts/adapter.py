@@ -20,13 +20,15 @@ from __future__ import annotations
 
 import datetime as dt
 import signal
+import sys
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_jobqueue.adapters import Caps
 from pytest_jobqueue.contracts import jobs
 
 if TYPE_CHECKING:
@@ -93,6 +95,19 @@ class AdapterContract:
     def once(self, jobqueue: JobQueue) -> Producer:
         """A producer of jobs that are not retried."""
         return jobqueue.producer.set(**self.names.once_options)
+
+    # Declare.
+
+    def test_it_can_do_what_its_adapter_declares(self, jobqueue: JobQueue) -> None:
+        """`CAPS` of the adapter's package; less where `CAPS_IF` says what it depends on."""
+        binding: Any = getattr(jobqueue.binding, "twin", jobqueue.binding)
+        package: Any = sys.modules[type(binding).__module__.rpartition(".")[0] or type(binding).__module__]
+        if not hasattr(package, "CAPS"):
+            pytest.skip(f"{package.__name__} declares no CAPS")
+        for cap in fields(Caps):
+            can, declared = getattr(binding.caps, cap.name), getattr(package.CAPS, cap.name)
+            depends = cap.name in getattr(package, "CAPS_IF", {})
+            assert can == declared or (depends and not can), cap.name
 
     # Enqueue and look.
 

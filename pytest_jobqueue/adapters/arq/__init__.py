@@ -14,17 +14,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_jobqueue.adapters.arq.binding import ArqBinding as ArqBinding
-from pytest_jobqueue.adapters.loops import SyncFace
+from pytest_jobqueue.adapters import Caps
 
 if TYPE_CHECKING:
+    from pytest_jobqueue.adapters.loops import SyncFace
     from pytest_jobqueue.settings import Settings
+
+NEEDS = ("arq>=0.26",)
+CAPS = Caps(
+    acks=True,
+    dead_letters=True,
+    delays=True,
+    retries=True,
+    kwargs=True,
+    results=True,
+    periodic=True,
+)
 
 
 def bind(app: Any, url: str, settings: Settings) -> SyncFace:
     """Join arq's worker settings to the Redis at `url`.
 
     Raises:
-        UsageError: arq is too old, or cannot make a worker of them.
+        UsageError: arq cannot make a worker of them.
     """
+    from pytest_jobqueue.adapters.arq.binding import ArqBinding
+    from pytest_jobqueue.adapters.loops import SyncFace
+
     return SyncFace(ArqBinding(app, url, queues=settings.queues), url)

@@ -17,7 +17,7 @@ from arq.utils import timestamp_ms
 from arq.worker import func
 from redis.exceptions import RedisError
 
-from pytest_jobqueue.adapters import Caps
+from pytest_jobqueue.adapters.arq import CAPS
 from pytest_jobqueue.adapters.arq.life import Life, Started
 from pytest_jobqueue.adapters.arq.place import Place
 from pytest_jobqueue.adapters.arq.run import escaped, ran, refused
@@ -49,12 +49,10 @@ class ArqBinding:
         queues: The queues to listen to, in this order; None for the one of the settings.
 
     Raises:
-        UsageError: arq is too old, or cannot make a worker of the settings.
+        UsageError: arq cannot make a worker of the settings.
     """
 
-    caps = Caps(
-        acks=True, dead_letters=True, delays=True, retries=True, kwargs=True, results=True, periodic=True
-    )
+    caps = CAPS
 
     def __init__(self, app: Any, url: str, *, queues: Sequence[str] | None = None) -> None:
         self._witness = Witness(lambda context: str(context["job_id"]))

@@ -9,7 +9,6 @@ order, so that a test finds its jobs in the order in which they were enqueued, e
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -18,16 +17,13 @@ from urllib.parse import unquote
 
 from arq import connections
 from arq.connections import RedisSettings
-from arq.version import VERSION
 from arq.worker import get_kwargs
 
 from pytest_jobqueue.adapters.pools import Repointed
-from pytest_jobqueue.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_OLDEST = (0, 26)
 _PLACE = ("host", "port", "unix_socket_path", "database", "username", "password", "ssl", "sentinel")
 _RANDOM_BITS = 64
 
@@ -42,13 +38,9 @@ class Place:
     Attributes:
         kwargs: What the settings give to arq's worker.
         redis_settings: Those of the service, or made for it if it has none.
-
-    Raises:
-        UsageError: arq is too old.
     """
 
     def __init__(self, app: Any, url: str) -> None:
-        _check_version()
         self.kwargs: dict[str, Any] = dict(get_kwargs(dict(app) if isinstance(app, Mapping) else app))
         own = self.kwargs.get("redis_settings")
         self.redis_settings: RedisSettings = RedisSettings() if own is None else own
@@ -79,13 +71,6 @@ def _settings_for(url: str) -> RedisSettings:
     if settings.password:
         settings.password = unquote(settings.password)  # as redis-py reads a URL, and arq does not
     return settings
-
-
-def _check_version() -> None:
-    if tuple(int(part) for part in re.findall(r"\d+", VERSION)[:2]) < _OLDEST:
-        raise UsageError(
-            f"arq {VERSION} is installed, and this adapter is for 0.26 and newer: pip install 'arq>=0.26'"
-        )
 
 
 class _IdsInOrder:

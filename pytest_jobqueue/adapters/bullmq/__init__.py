@@ -14,11 +14,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_jobqueue.adapters.bullmq.binding import BullMQBinding as BullMQBinding
-from pytest_jobqueue.adapters.loops import SyncFace
+from pytest_jobqueue.adapters import Caps
 
 if TYPE_CHECKING:
+    from pytest_jobqueue.adapters.loops import SyncFace
     from pytest_jobqueue.settings import Settings
+
+NEEDS = ("bullmq>=3.0",)
+CAPS = Caps(
+    acks=True,
+    dead_letters=True,
+    delays=True,
+    retries=True,
+    results=True,
+    priorities=True,
+    dependencies=True,
+    periodic=True,
+)
 
 
 def bind(app: Any, url: str, settings: Settings) -> SyncFace:
@@ -31,6 +43,9 @@ def bind(app: Any, url: str, settings: Settings) -> SyncFace:
         settings: Of these, `queues` is about BullMQ.
 
     Raises:
-        UsageError: BullMQ is too old, or a mapping says what cannot be.
+        UsageError: A mapping says what cannot be.
     """
+    from pytest_jobqueue.adapters.bullmq.binding import BullMQBinding
+    from pytest_jobqueue.adapters.loops import SyncFace
+
     return SyncFace(BullMQBinding(app, url, queues=settings.queues), url)

@@ -10,7 +10,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from pytest_jobqueue.adapters import Caps
+from pytest_jobqueue.adapters.bullmq import CAPS
 from pytest_jobqueue.adapters.bullmq.life import Life
 from pytest_jobqueue.adapters.bullmq.store import Store, read
 from pytest_jobqueue.adapters.bullmq.workers import Led, did_you_mean, workers_of
@@ -53,19 +53,10 @@ class BullMQBinding:
         queues: The queues to look at, in this order; None for all, in the application's.
 
     Raises:
-        UsageError: BullMQ is too old, or the application says what cannot be.
+        UsageError: The application says what cannot be.
     """
 
-    caps = Caps(
-        acks=True,
-        dead_letters=True,
-        delays=True,
-        retries=True,
-        results=True,
-        priorities=True,
-        dependencies=True,
-        periodic=True,
-    )
+    caps = CAPS
 
     def __init__(self, app: Any, url: str, *, queues: Sequence[str] | None = None) -> None:
         self._workers = {worker.queue: worker for worker in workers_of(app, queues)}

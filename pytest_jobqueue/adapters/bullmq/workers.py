@@ -16,13 +16,11 @@ start; the clients of `producers`, and one given as the option `connection`, lea
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-import bullmq
 import redis.asyncio
 
 from pytest_jobqueue.adapters.pools import Repointed
@@ -31,7 +29,6 @@ from pytest_jobqueue.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_OLDEST = (3, 0)
 _KEYS = ("queue", "processor", "options", "setup", "producers")
 
 
@@ -63,9 +60,8 @@ def workers_of(app: Any, only: Sequence[str] | None) -> list[WorkerOf]:
     """The workers, in their order; `only` those of these queues, if given, in that order.
 
     Raises:
-        UsageError: BullMQ is too old; or a mapping, or `only`, says what cannot be.
+        UsageError: A mapping, or `only`, says what cannot be.
     """
-    _check_version()
     found: dict[str, WorkerOf] = {}
     for one in [app] if isinstance(app, Mapping) else app:
         worker = _worker_of(one)
@@ -107,14 +103,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A guess at what was meant, as the rest of a sentence."""
     close = get_close_matches(word, list(known), 1)
     return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def _check_version() -> None:
-    version = bullmq.__version__
-    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < _OLDEST:
-        raise UsageError(
-            f"bullmq {version} is installed, and this adapter is for 3.0 and newer: pip install 'bullmq>=3'"
-        )
 
 
 class Led:

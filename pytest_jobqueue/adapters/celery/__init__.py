@@ -15,18 +15,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_jobqueue.adapters.celery.binding import CeleryBinding as CeleryBinding
+from pytest_jobqueue.adapters import Caps
 
 if TYPE_CHECKING:
     from celery import Celery
 
+    from pytest_jobqueue.adapters.celery.binding import CeleryBinding
     from pytest_jobqueue.settings import Settings
+
+NEEDS = ("celery[redis]>=5.4",)
+CAPS = Caps(
+    acks=True,
+    delays=True,
+    retries=True,
+    kwargs=True,
+    results=True,
+    priorities=True,
+    dependencies=True,
+    periodic=True,
+)
+CAPS_IF = {
+    "acks": "`task_acks_late`",
+    "results": "with a result backend",
+}
 
 
 def bind(app: Celery, url: str, settings: Settings) -> CeleryBinding:
     """Join a Celery application to the Redis at `url`.
 
     Raises:
-        UsageError: Celery is too old, or the application is configured for another kind of broker.
+        UsageError: The application is configured for another kind of broker.
     """
+    from pytest_jobqueue.adapters.celery.binding import CeleryBinding
+
     return CeleryBinding(app, url, queues=settings.queues)

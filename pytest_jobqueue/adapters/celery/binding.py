@@ -14,7 +14,7 @@ from celery.backends.base import DisabledBackend
 from celery.beat import Scheduler
 from celery.utils.nodenames import default_nodename
 
-from pytest_jobqueue.adapters import Caps
+from pytest_jobqueue.adapters.celery import CAPS
 from pytest_jobqueue.adapters.celery.client import Client
 from pytest_jobqueue.adapters.celery.fetch import Fetch
 from pytest_jobqueue.adapters.celery.innards import current
@@ -49,7 +49,7 @@ class CeleryBinding:
             somebody has published to.
 
     Raises:
-        UsageError: Celery is too old, or the application is configured for another kind of broker.
+        UsageError: The application is configured for another kind of broker.
     """
 
     def __init__(self, app: Celery, url: str, *, queues: Sequence[str] | None = None) -> None:
@@ -70,15 +70,10 @@ class CeleryBinding:
         except BaseException:
             self._place.restore()
             raise
-        self.caps = Caps(
+        self.caps = replace(
+            CAPS,
             acks=bool(app.conf.task_acks_late),
-            delays=True,
-            retries=True,
-            kwargs=True,
             results=not isinstance(app.backend, DisabledBackend),
-            priorities=True,
-            dependencies=True,
-            periodic=True,
         )
 
     # Enqueuing

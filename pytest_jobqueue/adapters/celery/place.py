@@ -10,15 +10,12 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-import celery as package
-
 from pytest_jobqueue.adapters.celery.innards import Caches, Tallies, current
 from pytest_jobqueue.errors import UsageError
 
 if TYPE_CHECKING:
     from celery import Celery
 
-_OLDEST = (5, 4)
 _REDIS = ("redis", "rediss", "sentinel")
 _BROKER_KEYS = ("broker_url", "broker_read_url", "broker_write_url")
 _BROKER_VARIABLES = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
@@ -44,11 +41,10 @@ class Place:
         url: Where it is to lead.
 
     Raises:
-        UsageError: Celery is too old, or the application is configured for another kind of broker.
+        UsageError: The application is configured for another kind of broker.
     """
 
     def __init__(self, app: Celery, url: str) -> None:
-        check_version()
         check_brokers(app)
         self._app = app
         laid = {
@@ -84,15 +80,6 @@ class Place:
         maps = self._app.conf.maps
         maps[:] = [mapping for mapping in maps if mapping is not self._laid]
         os.environ.update(self._environment)
-
-
-def check_version() -> None:
-    """Raise an error if this Celery is older than the adapter knows."""
-    version = str(package.__version__)
-    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < _OLDEST:
-        raise UsageError(
-            f"celery {version} is installed, and this adapter is for 5.4 and newer: pip install 'celery>=5.4'"
-        )
 
 
 def check_brokers(app: Celery) -> None:

@@ -16,18 +16,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_jobqueue.adapters.dramatiq.binding import DramatiqBinding as DramatiqBinding
+from pytest_jobqueue.adapters import Caps
 
 if TYPE_CHECKING:
     from dramatiq.broker import Broker
 
+    from pytest_jobqueue.adapters.dramatiq.binding import DramatiqBinding
     from pytest_jobqueue.settings import Settings
+
+NEEDS = ("dramatiq[redis]>=1.17",)
+CAPS = Caps(
+    acks=True,
+    dead_letters=True,
+    delays=True,
+    retries=True,
+    kwargs=True,
+    results=True,
+    dependencies=True,
+)
+CAPS_IF = {
+    "results": "with the `Results` middleware",
+}
 
 
 def bind(app: Broker, url: str, settings: Settings) -> DramatiqBinding:
     """Join a Dramatiq broker to the Redis at `url`.
 
     Raises:
-        UsageError: It is too old, or no `RedisBroker`.
+        UsageError: It is no `RedisBroker`.
     """
+    from pytest_jobqueue.adapters.dramatiq.binding import DramatiqBinding
+
     return DramatiqBinding(app, url, queues=settings.queues)

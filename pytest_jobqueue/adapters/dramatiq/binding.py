@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dramatiq.common import current_millis, q_name
@@ -15,7 +16,7 @@ from dramatiq.errors import DecodeError
 from dramatiq.middleware import Interrupt
 from dramatiq.results import Results
 
-from pytest_jobqueue.adapters import Caps
+from pytest_jobqueue.adapters.dramatiq import CAPS
 from pytest_jobqueue.adapters.dramatiq.bench import Bench
 from pytest_jobqueue.adapters.dramatiq.messages import decode, followers, job_for, message_for, stand_in
 from pytest_jobqueue.adapters.dramatiq.place import Place
@@ -42,7 +43,7 @@ class DramatiqBinding:
             name.
 
     Raises:
-        UsageError: Dramatiq is too old, or this is no `RedisBroker`.
+        UsageError: It is no `RedisBroker`.
     """
 
     interrupts = (Interrupt,)  # of a time limit, say; the worker retries what it ends, or keeps it as dead
@@ -56,15 +57,7 @@ class DramatiqBinding:
         self._bench = Bench(broker)
         self._attempts: dict[str, int] = {}
         self._errors: dict[str, str] = {}
-        self.caps = Caps(
-            acks=True,
-            dead_letters=True,
-            delays=True,
-            retries=True,
-            kwargs=True,
-            results=any(isinstance(one, Results) for one in broker.middleware),
-            dependencies=True,
-        )
+        self.caps = replace(CAPS, results=any(isinstance(one, Results) for one in broker.middleware))
 
     # Enqueuing
 

@@ -6,10 +6,8 @@ results and barriers come along. What would outlast the test is put aside.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import TimeLimit
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from dramatiq.broker import Broker
     from dramatiq.middleware import Middleware
 
-_OLDEST = (1, 17)
 # Sets environment variables and metrics for its process when that boots, and nothing takes them back.
 _STANDS_ASIDE = "dramatiq.middleware.prometheus"
 
@@ -38,7 +35,7 @@ class Place:
         recorder: The middleware that is added, the last.
 
     Raises:
-        UsageError: Dramatiq is too old, or this is no `RedisBroker`.
+        UsageError: It is no `RedisBroker`.
     """
 
     def __init__(self, broker: Broker, url: str, recorder: Middleware) -> None:
@@ -77,12 +74,6 @@ class Place:
 
 
 def _check(broker: Broker) -> None:
-    version = str(dramatiq.__version__)
-    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < _OLDEST:
-        raise UsageError(
-            f"dramatiq {version} is installed, and this adapter is for 1.17 and newer: "
-            "pip install 'dramatiq>=1.17'"
-        )
     if not isinstance(broker, RedisBroker):
         kind = type(broker).__name__
         where = "in memory" if kind == "StubBroker" else "elsewhere than in Redis"

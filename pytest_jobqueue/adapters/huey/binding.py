@@ -9,12 +9,13 @@ from __future__ import annotations
 import inspect
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from huey import signals as S  # noqa: N812 (as Huey does)
 from huey.consumer import Worker
 
-from pytest_jobqueue.adapters import Caps
+from pytest_jobqueue.adapters.huey import CAPS
 from pytest_jobqueue.adapters.huey.messages import followers, job_for, stand_in, task_for
 from pytest_jobqueue.adapters.huey.place import Place
 from pytest_jobqueue.adapters.huey.run import Run
@@ -42,21 +43,13 @@ class HueyBinding:
         url: The server.
 
     Raises:
-        UsageError: The application is too old, or keeps its tasks elsewhere than in Redis.
+        UsageError: It keeps its tasks elsewhere than in Redis.
     """
 
     def __init__(self, huey: Huey, url: str) -> None:
         self._huey = huey
         self._place = Place(huey, url)
-        self.caps = Caps(
-            delays=True,
-            retries=True,
-            kwargs=True,
-            results=bool(huey.results),
-            priorities=bool(huey.storage.priority),
-            dependencies=True,
-            periodic=True,
-        )
+        self.caps = replace(CAPS, results=bool(huey.results), priorities=bool(huey.storage.priority))
         self._runs: list[Run] = []  # a task may run others in its own run
         self._attempts: dict[str, int] = {}
         self._errors: dict[str, str | None] = {}

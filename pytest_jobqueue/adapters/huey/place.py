@@ -7,10 +7,8 @@ consumer sets it; Huey 3) and `_registry._registry` (for messages).
 from __future__ import annotations
 
 import contextlib
-import re
 from typing import TYPE_CHECKING, Any
 
-import huey as package
 from huey import consumer, utils
 from huey.storage import RedisStorage
 
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 
     from huey.api import Huey
 
-_OLDEST = (2, 5)
-
 
 class Place:
     """A Huey that leads to another Redis and does not run its tasks on the spot, until `restore`.
@@ -34,11 +30,10 @@ class Place:
         url: Where it is to lead.
 
     Raises:
-        UsageError: It is too old, or keeps its tasks elsewhere than in Redis.
+        UsageError: It keeps its tasks elsewhere than in Redis.
     """
 
     def __init__(self, huey: Huey, url: str) -> None:
-        _check_version()
         self._huey = huey
         self._storage = huey.storage
         self._immediate = huey.immediate
@@ -65,14 +60,6 @@ class Place:
     def _put_back(self) -> None:
         self._huey.immediate = self._immediate
         self._huey.storage = self._storage
-
-
-def _check_version() -> None:
-    version = str(package.__version__)
-    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < _OLDEST:
-        raise UsageError(
-            f"huey {version} is installed, and this adapter is for 2.5 and newer: pip install 'huey>=2.5'"
-        )
 
 
 def _is_of_processes(handler: Any) -> bool:

@@ -15,10 +15,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_jobqueue.adapters.rq.binding import RQBinding as RQBinding
+from pytest_jobqueue.adapters import Caps
 
 if TYPE_CHECKING:
+    from pytest_jobqueue.adapters.rq.binding import RQBinding
     from pytest_jobqueue.settings import Settings
+
+NEEDS = ("rq>=2.0",)
+CAPS = Caps(
+    acks=True,
+    dead_letters=True,
+    delays=True,
+    retries=True,
+    kwargs=True,
+    results=True,
+    priorities=True,
+    dependencies=True,
+    periodic=True,
+)
+CAPS_IF = {
+    "periodic": "RQ 2.3 and newer",
+}
 
 
 def bind(app: Any, url: str, settings: Settings) -> RQBinding:
@@ -31,6 +48,8 @@ def bind(app: Any, url: str, settings: Settings) -> RQBinding:
         settings: Of these, `queues` and `default_queue` are about RQ.
 
     Raises:
-        UsageError: RQ is too old, or a queue cannot be led to another Redis.
+        UsageError: A queue cannot be led to another Redis.
     """
+    from pytest_jobqueue.adapters.rq.binding import RQBinding
+
     return RQBinding(app, url, queues=settings.queues, default_queue=settings.default_queue)

@@ -6,6 +6,7 @@ and looked for in Redis.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from inspect import signature
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from redis.connection import AbstractConnection
 from redis.retry import Retry as Attempts
 from rq.job import JobStatus, Retry
 
-from pytest_jobqueue.adapters import Caps
+from pytest_jobqueue.adapters.rq import CAPS
 from pytest_jobqueue.adapters.rq.client import Client
 from pytest_jobqueue.adapters.rq.place import Place, django_handlers
 from pytest_jobqueue.adapters.rq.runner import Lost, Runner
@@ -61,24 +62,14 @@ class RQBinding:
         self, app: Any, url: str, *, queues: Sequence[str] | None = None, default_queue: str = "default"
     ) -> None:
         self._place = Place(app, url)
-        like = self._place.queues[0]
+        self.like = like = self._place.queues[0]
         self._only = None if queues is None else tuple(queues)
         self._redis = redis.Redis.from_url(url, retry=Attempts(NoBackoff(), 0), **_UNNAMED)
         self._client = Client(self._place, default_queue)
         self._store = Store(self._redis, like)
         self._runner = Runner(self._redis, like, django_handlers() if self._place.django else ())
         self._upkeep = Upkeep(self._store, self._runner, like.serializer)
-        self.caps = Caps(
-            acks=True,
-            dead_letters=True,
-            delays=True,
-            retries=True,
-            kwargs=True,
-            results=True,
-            priorities=True,
-            dependencies=True,
-            periodic=find_spec("rq.repeat") is not None,  # from 2.3 on
-        )
+        self.caps = replace(CAPS, periodic=find_spec("rq.repeat") is not None)
 
     # Enqueuing
 
@@ -142,6 +133,10 @@ class RQBinding:
         """When the scheduler is to enqueue the next job; RQ keeps whole seconds."""
         return self._store.next_due(self.queues())
 
+    def job(self, raw: Any) -> Job:
+        """RQ's job as ours."""
+        return self._store.job(raw)
+
     # Running
 
     def run_next(self, queue: str | None = None, *, more: bool = False) -> Outcome | None:  # noqa: ARG002
@@ -162,7 +157,7 @@ class RQBinding:
         raw, on = taken
         job = self._store.job(raw)
         run = self._runner.run(names, raw, on)
-        outcome = _outcome(job, run)
+        outcome = outcome_of(job, run)
         self._store.ran(job.id, None if outcome.exception is None else error_text(outcome.exception))
         return outcome
 
@@ -200,7 +195,8 @@ class RQBinding:
         return self.queues() if queue is None else (queue,)
 
 
-def _outcome(job: Job, run: Run) -> Outcome:
+def outcome_of(job: Job, run: Run) -> Outcome:
+    """What became of a job, from RQ's own and what was seen of its run."""
     raw = job.raw
     error = run.raised or run.handled
     status = raw.get_status(refresh=False)

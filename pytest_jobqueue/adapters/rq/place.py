@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 from rq import Queue
-from rq.version import VERSION
 
 from pytest_jobqueue.adapters.pools import Repointed
 from pytest_jobqueue.errors import UsageError
@@ -25,7 +24,6 @@ from pytest_jobqueue.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_OLDEST = (2, 0)
 _VERSION_OF_SERVER = "__rq_redis_server_version"
 
 # What says in RQ_QUEUES where a queue is, or that it is none; the rest of an entry is about its jobs.
@@ -62,11 +60,10 @@ class Place:
         django: Whether django-rq made them.
 
     Raises:
-        UsageError: RQ is too old, or a queue cannot be led there.
+        UsageError: A queue cannot be led there.
     """
 
     def __init__(self, app: Any, url: str) -> None:
-        _check_version()
         self._undo: list[Callable[[], None]] = []
         try:
             self.django = _is_django(app)
@@ -124,13 +121,6 @@ def _changed(thing: Any, name: str, value: Any) -> Callable[[], None]:
     kept = vars(thing).get(name)
     setattr(thing, name, value)
     return partial(setattr, thing, name, kept)
-
-
-def _check_version() -> None:
-    if tuple(int(part) for part in VERSION.split(".")[:2]) < _OLDEST:
-        raise UsageError(
-            f"RQ {VERSION} is installed, and the adapter is for 2.0 and newer: pip install 'rq>=2.0'"
-        )
 
 
 def _listed(app: Any) -> tuple[Any, ...]:

@@ -14,17 +14,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_jobqueue.adapters.loops import SyncFace
-from pytest_jobqueue.adapters.saq.binding import SaqBinding as SaqBinding
+from pytest_jobqueue.adapters import Caps
 
 if TYPE_CHECKING:
+    from pytest_jobqueue.adapters.loops import SyncFace
     from pytest_jobqueue.settings import Settings
+
+NEEDS = ("saq[redis]>=0.24", "typing_extensions>=4.0")
+CAPS = Caps(
+    acks=True,
+    dead_letters=True,
+    delays=True,
+    retries=True,
+    kwargs=True,
+    results=True,
+    periodic=True,
+)
 
 
 def bind(app: Any, url: str, settings: Settings) -> SyncFace:  # noqa: ARG001 (none of them is about SAQ)
     """Join a SAQ queue, or a worker's settings, to the Redis at `url`.
 
     Raises:
-        UsageError: SAQ is too old, or the queue is not in Redis.
+        UsageError: The queue is not in Redis.
     """
+    from pytest_jobqueue.adapters.loops import SyncFace
+    from pytest_jobqueue.adapters.saq.binding import SaqBinding
+
     return SyncFace(SaqBinding(app, url), url)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_jobqueue.adapters import Caps
+from pytest_jobqueue.adapters.saq import CAPS
 from pytest_jobqueue.adapters.saq.calls import arguments, check_name, functions_of, options
 from pytest_jobqueue.adapters.saq.life import Life
 from pytest_jobqueue.adapters.saq.place import Place
@@ -30,12 +30,10 @@ class SaqBinding:
         url: The server.
 
     Raises:
-        UsageError: SAQ is too old, or the queue is not in Redis.
+        UsageError: The queue is not in Redis.
     """
 
-    caps = Caps(
-        acks=True, dead_letters=True, delays=True, retries=True, kwargs=True, results=True, periodic=True
-    )
+    caps = CAPS
 
     def __init__(self, app: Any, url: str) -> None:
         self._settings = dict(app) if isinstance(app, Mapping) else {"queue": app}

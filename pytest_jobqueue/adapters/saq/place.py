@@ -8,8 +8,6 @@ connection, and a task that listens), `_op_sem` (a semaphore; a loop that had to
 from __future__ import annotations
 
 import asyncio
-import re
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from saq.queue.redis import RedisQueue
@@ -20,8 +18,6 @@ from pytest_jobqueue.errors import UsageError
 if TYPE_CHECKING:
     from saq.queue import Queue
 
-_OLDEST = (0, 24)
-
 
 class Place:
     """A queue that leads to another Redis, until `restore`.
@@ -31,11 +27,10 @@ class Place:
         url: Where it is to lead.
 
     Raises:
-        UsageError: SAQ is too old, or the queue is not in Redis.
+        UsageError: The queue is not in Redis.
     """
 
     def __init__(self, queue: Queue, url: str) -> None:
-        _check_version()
         if not isinstance(queue, RedisQueue):
             raise UsageError(
                 f"the queue {queue.name!r} is a {type(queue).__name__}, which is not in Redis; for tests on "
@@ -66,12 +61,3 @@ class Place:
         vars(self.queue).clear()
         vars(self.queue).update(self._was)
         self._repointed.restore()
-
-
-def _check_version() -> None:
-    found = version("saq")
-    if tuple(int(part) for part in re.findall(r"\d+", found)[:2]) < _OLDEST:
-        raise UsageError(
-            f"saq {found} is installed, and this adapter is for 0.24 and newer: "
-            "pip install 'saq[redis]>=0.24'"
-        )

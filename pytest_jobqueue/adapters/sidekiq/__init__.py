@@ -1,4 +1,6 @@
-"""The built-in adapter: the queue format of go-workers2 and Sidekiq, spoken by Python.
+"""The adapter for go-workers2 and Sidekiq, built in: a dict of name to function, or a `Handlers` registry.
+
+It speaks the queue format of both programs in Python.
 
 ```
 binding ── client ───────► what a producer writes
@@ -15,6 +17,8 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+from pytest_jobqueue.adapters.sidekiq.binding import CAPS as CAPS
+from pytest_jobqueue.adapters.sidekiq.binding import CAPS_IF as CAPS_IF
 from pytest_jobqueue.adapters.sidekiq.binding import SidekiqBinding as SidekiqBinding
 from pytest_jobqueue.handlers import Handlers
 

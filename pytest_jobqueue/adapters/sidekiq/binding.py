@@ -7,6 +7,7 @@ dialect gets wrong is kept. This file joins the parts and does no work of its ow
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
 
     import redis
 
+    from pytest_jobqueue.adapters.sidekiq.worker import Taken
     from pytest_jobqueue.handlers import Handler, Handlers, Middleware
     from pytest_jobqueue.job import Call, Job, Outcome
+
+CAPS = Caps(acks=True, dead_letters=True, delays=True, retries=True)
+CAPS_IF = {"acks": "go-workers2", "dead_letters": "Sidekiq"}
 
 
 class SidekiqBinding:
@@ -70,9 +75,7 @@ class SidekiqBinding:
         self.dialect = dialect_named(dialect)
         self.keys = Keys(self.dialect, namespace)
         self.process_id = process_id
-        self.caps = Caps(
-            acks=self.dialect.acks, dead_letters=self.dialect.dead_set, delays=True, retries=True
-        )
+        self.caps = replace(CAPS, acks=self.dialect.acks, dead_letters=self.dialect.dead_set)
         runner = Runner(handlers, middleware)
         self._link = Link(url)
         common = self._link, self.keys, self.dialect
@@ -189,6 +192,20 @@ class SidekiqBinding:
         """
         taken = self._worker.take(queue)
         return None if taken is None else self._worker.run(taken, then=queue if more else NOTHING)
+
+    # The two halves of it, for a process that does nothing else
+
+    def take(self, *, wait: float) -> Taken | None:
+        """Take the next job; a dialect that does not acknowledge waits for it so many seconds, in Redis."""
+        return self._worker.take(None) if self.dialect.acks else self._worker.wait(wait)
+
+    def run(self, taken: Taken) -> Outcome:
+        """Run a job that was taken."""
+        return self._worker.run(taken)
+
+    def job(self, taken: Taken) -> Job:
+        """The job that was taken."""
+        return self._store.job(taken.raw, taken.lane.name)
 
     def tick(self) -> int:
         """One pass of the dialect's scheduler by `time.time()`; returns how many jobs became ready.

@@ -15,17 +15,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_jobqueue.adapters.loops import SyncFace
-from pytest_jobqueue.adapters.streaq.binding import StreaqBinding as StreaqBinding
+from pytest_jobqueue.adapters import Caps
 
 if TYPE_CHECKING:
+    from pytest_jobqueue.adapters.loops import SyncFace
     from pytest_jobqueue.settings import Settings
+
+NEEDS = ("streaq>=7.0",)
+CAPS = Caps(
+    acks=True,
+    dead_letters=True,
+    delays=True,
+    retries=True,
+    kwargs=True,
+    results=True,
+    priorities=True,
+    dependencies=True,
+    periodic=True,
+)
 
 
 def bind(app: Any, url: str, settings: Settings) -> SyncFace:
     """Join a worker of streaQ to the Redis at `url`.
 
     Raises:
-        UsageError: streaQ is too old, or the settings name a queue that is not the worker's.
+        UsageError: The settings name a queue that is not the worker's.
     """
+    from pytest_jobqueue.adapters.loops import SyncFace
+    from pytest_jobqueue.adapters.streaq.binding import StreaqBinding
+
     return SyncFace(StreaqBinding(app, url, queues=settings.queues), url)

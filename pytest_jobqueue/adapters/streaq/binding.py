@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
 
-from pytest_jobqueue.adapters import Caps
+from pytest_jobqueue.adapters.streaq import CAPS
 from pytest_jobqueue.adapters.streaq.life import Life
 from pytest_jobqueue.adapters.streaq.place import Place, inside
 from pytest_jobqueue.adapters.streaq.run import escaped, judged
@@ -44,20 +44,10 @@ class StreaqBinding:
         queues: None, or the worker's own queue.
 
     Raises:
-        UsageError: streaQ is too old, or `queues` names another queue.
+        UsageError: `queues` names another queue.
     """
 
-    caps = Caps(
-        acks=True,
-        dead_letters=True,
-        delays=True,
-        retries=True,
-        kwargs=True,
-        results=True,
-        priorities=True,
-        dependencies=True,
-        periodic=True,
-    )
+    caps = CAPS
 
     def __init__(self, app: Worker[Any], url: str, *, queues: Sequence[str] | None = None) -> None:
         self._worker, self._url = app, url

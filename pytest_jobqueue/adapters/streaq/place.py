@@ -12,24 +12,19 @@ Not documented by streaQ: `_redis`, `_lib`, `_initialized`, `_running`; anyio do
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import Counter
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from streaq import StreaqError
-
-from pytest_jobqueue.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from streaq import Worker
 
-_OLDEST = (7, 0)
 _OURS = ("_redis", "_lib", "_initialized", "_running")
 _NOTHING = object()
 _INSIDE: ContextVar[bool] = ContextVar("_INSIDE", default=False)
@@ -51,13 +46,9 @@ class Place:
     Args:
         worker: The service's.
         enter: Starts what works in the running loop, unless it has been, and gives that.
-
-    Raises:
-        UsageError: streaQ is too old.
     """
 
     def __init__(self, worker: Worker[Any], enter: Callable[[], Awaitable[Worker[Any]]]) -> None:
-        _check_version()
         self._worker: Any = worker
         self._was = {name: getattr(worker, name, _NOTHING) for name in _OURS}
         self._counted = Counter(worker.counters)
@@ -111,11 +102,3 @@ class _Here:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._find(), name)
-
-
-def _check_version() -> None:
-    installed = version("streaq")
-    if tuple(int(part) for part in re.findall(r"\d+", installed)[:2]) < _OLDEST:
-        raise UsageError(
-            f"streaq {installed} is installed, and this adapter is for 7.0 and newer: pip install 'streaq>=7'"
-        )

@@ -16,17 +16,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_jobqueue.adapters.loops import SyncFace
-from pytest_jobqueue.adapters.taskiq.binding import TaskiqBinding as TaskiqBinding
+from pytest_jobqueue.adapters import Caps
 
 if TYPE_CHECKING:
+    from pytest_jobqueue.adapters.loops import SyncFace
     from pytest_jobqueue.settings import Settings
+
+NEEDS = ("taskiq>=0.12", "taskiq-redis>=1.2")
+CAPS = Caps(
+    acks=True,
+    delays=True,
+    retries=True,
+    kwargs=True,
+    results=True,
+    periodic=True,
+)
+CAPS_IF = {
+    "acks": "a `RedisStreamBroker`",
+    "delays": "with a schedule source",
+    "retries": "with a retry middleware",
+    "results": "with a result backend",
+    "periodic": "with a scheduler",
+}
 
 
 def bind(app: Any, url: str, settings: Settings) -> SyncFace:
     """Join a broker, or a scheduler with its broker, to the Redis at `url`.
 
     Raises:
-        UsageError: Taskiq is too old, or the broker is none that keeps its messages in one Redis.
+        UsageError: The broker is none that keeps its messages in one Redis.
     """
+    from pytest_jobqueue.adapters.loops import SyncFace
+    from pytest_jobqueue.adapters.taskiq.binding import TaskiqBinding
+
     return SyncFace(TaskiqBinding(app, url, queues=settings.queues), url)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from taskiq import TaskiqMessage
 from taskiq.brokers.inmemory_broker import InmemoryResultBackend
 from taskiq.result_backends.dummy import DummyResultBackend
 
-from pytest_jobqueue.adapters import Caps
+from pytest_jobqueue.adapters.taskiq import CAPS
 from pytest_jobqueue.adapters.taskiq.lanes import lane_for
 from pytest_jobqueue.adapters.taskiq.messages import Messages
 from pytest_jobqueue.adapters.taskiq.place import Place
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from taskiq import AsyncTaskiqDecoratedTask
 
+    from pytest_jobqueue.adapters import Caps
     from pytest_jobqueue.adapters.taskiq.lanes import Taken
     from pytest_jobqueue.job import Call, Job, Outcome
 
@@ -48,7 +49,7 @@ class TaskiqBinding:
         caps: What can be done depends on broker, middlewares, sources and result backend.
 
     Raises:
-        UsageError: Taskiq is too old, or the broker cannot be led to the server.
+        UsageError: The broker cannot be led to the server.
     """
 
     def __init__(self, app: Any, url: str, *, queues: Sequence[str] | None = None) -> None:
@@ -73,11 +74,11 @@ class TaskiqBinding:
 
     def _caps(self) -> Caps:
         nowhere = isinstance(self._broker.result_backend, (DummyResultBackend, InmemoryResultBackend))
-        return Caps(
+        return replace(
+            CAPS,
             acks=self._lane.acks,
             delays=self._schedule.keeper is not None,
             retries=any("Retry" in type(middleware).__name__ for middleware in self._broker.middlewares),
-            kwargs=True,
             results=not nowhere,
             periodic=bool(self._schedule.sources),
         )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import ConnectionPool
@@ -22,8 +21,6 @@ from pytest_jobqueue.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-_OLDEST = {"taskiq": (0, 12), "taskiq-redis": (1, 2)}
 
 
 class Place:
@@ -40,11 +37,10 @@ class Place:
         unsaved: Called with the error when a result cannot be saved.
 
     Raises:
-        UsageError: Taskiq is too old, or the broker cannot be led there.
+        UsageError: The broker cannot be led there.
     """
 
     def __init__(self, app: Any, url: str) -> None:
-        _check_versions()
         self.broker: Any = app.broker if isinstance(app, TaskiqScheduler) else app
         _check_broker(self.broker)
         self.scheduler = self._scheduler(app)
@@ -148,17 +144,6 @@ def _putting_back(values: dict[Any, Any]) -> Callable[[], None]:
         values.update(was)
 
     return put_back
-
-
-def _check_versions() -> None:
-    for package, oldest in _OLDEST.items():
-        found = version(package)
-        if tuple(int(part) for part in re.findall(r"\d+", found)[: len(oldest)]) < oldest:
-            wanted = ".".join(map(str, oldest))
-            raise UsageError(
-                f"{package} {found} is installed, and this adapter is for {wanted} and newer: "
-                f"pip install '{package}>={wanted}'"
-            )
 
 
 def _check_broker(broker: Any) -> None:

@@ -151,12 +151,3 @@ def test_settings_of_which_arq_makes_no_worker(jobqueue_server, jobqueue_url, ap
         JobQueue({**app, "redis_settings": SETTINGS}, jobqueue_server)
     assert message in str(caught.value)
     assert vars(SETTINGS) == before
-
-
-def test_an_arq_that_is_too_old(monkeypatch, jobqueue_server, jobqueue_url) -> None:
-    from pytest_jobqueue import JobQueue
-    from pytest_jobqueue.adapters.arq import place
-
-    monkeypatch.setattr(place, "VERSION", "0.25.0")
-    with pytest.raises(UsageError, match=r"arq 0\.25\.0 is installed.*pip install 'arq>=0\.26'"):
-        JobQueue(settings(), jobqueue_server)

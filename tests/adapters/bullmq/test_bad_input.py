@@ -37,12 +37,6 @@ def test_an_application_that_cannot_be(app, message, jobqueue_server, jobqueue_u
     assert message in str(caught.value)
 
 
-def test_a_version_that_is_too_old(monkeypatch, jobqueue_server, jobqueue_url):
-    monkeypatch.setattr(bullmq, "__version__", "2.19.5")
-    with pytest.raises(UsageError, match=r"bullmq 2.19.5 is installed.* pip install 'bullmq>=3'"):
-        JobQueue({"queue": "a", "processor": process}, jobqueue_server)
-
-
 def test_a_queue_in_the_settings_that_has_no_processor(jobqueue_server, jobqueue_url):
     with pytest.raises(UsageError, match="'mial', which has no processor; did you mean 'mail'"):
         JobQueue({"queue": "mail", "processor": process}, jobqueue_server, Settings(queues=("mial",)))

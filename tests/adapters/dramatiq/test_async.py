@@ -72,7 +72,7 @@ def test_a_drain_ends_in_time(actor, jobqueue):
 
     slow.send()
     with pytest.raises(DrainTimeoutError, match=r"while slow\(\) \["):
-        jobqueue.worker.drain(timeout=0.1)
+        jobqueue.worker.drain(timeout=0.5)
 
 
 def test_within_a_running_loop_it_is_in_dramatiqs_thread(actor, jobqueue):
@@ -90,7 +90,7 @@ def test_within_a_running_loop_it_is_in_dramatiqs_thread(actor, jobqueue):
 
 
 def test_the_loop_and_its_thread_are_gone_afterwards(actor, broker, jobqueue_url):
-    from pytest_jobqueue.adapters.dramatiq import DramatiqBinding
+    from pytest_jobqueue.adapters.dramatiq.binding import DramatiqBinding
 
     before = {thread for thread in threading.enumerate() if isinstance(thread, aio.EventLoopThread)}
     mine = object()
@@ -115,7 +115,7 @@ def test_the_loop_and_its_thread_are_gone_afterwards(actor, broker, jobqueue_url
 def test_without_the_middleware_it_fails_as_in_production(jobqueue_url):
     from dramatiq.brokers.redis import RedisBroker
 
-    from pytest_jobqueue.adapters.dramatiq import DramatiqBinding
+    from pytest_jobqueue.adapters.dramatiq.binding import DramatiqBinding
 
     broker = RedisBroker(host="redis.invalid")
     binding = DramatiqBinding(broker, jobqueue_url)

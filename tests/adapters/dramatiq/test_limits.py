@@ -70,7 +70,7 @@ def test_a_shorter_limit_after_a_longer_one(actor, jobqueue):
 
 
 def test_the_thread_that_watches_ends_with_the_test(broker, actor, jobqueue_url):
-    from pytest_jobqueue.adapters.dramatiq import DramatiqBinding
+    from pytest_jobqueue.adapters.dramatiq.binding import DramatiqBinding
 
     (limit,) = (one for one in broker.middleware if isinstance(one, middleware.TimeLimit))
     manager = limit.manager
@@ -89,7 +89,7 @@ def test_the_thread_that_watches_ends_with_the_test(broker, actor, jobqueue_url)
 def test_a_drain_ends_in_time_and_names_the_actor(actor, jobqueue, alarm):
     actor(actor_name="slow")(spin).send()
     with pytest.raises(DrainTimeoutError, match=r"while slow\(\) \["):
-        jobqueue.worker.drain(timeout=0.1)
+        jobqueue.worker.drain(timeout=0.5)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])

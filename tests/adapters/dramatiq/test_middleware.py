@@ -93,7 +93,7 @@ def test_hooks_around_a_delay_and_a_dead_letter(actor, notes, jobqueue, travel):
 
 
 def test_the_worker_boots_with_the_first_message_and_shuts_down_at_the_end(add, broker, notes, jobqueue_url):
-    from pytest_jobqueue.adapters.dramatiq import DramatiqBinding
+    from pytest_jobqueue.adapters.dramatiq.binding import DramatiqBinding
 
     for boots in (["after_process_boot"], []):  # a process boots once
         del notes.seen[:]

@@ -120,7 +120,7 @@ def test_an_actor_for_exhausted_retries(actor, jobqueue):
 def test_without_the_middleware_for_retries_nothing_is_kept(jobqueue_url):
     from dramatiq.brokers.redis import RedisBroker
 
-    from pytest_jobqueue.adapters.dramatiq import DramatiqBinding
+    from pytest_jobqueue.adapters.dramatiq.binding import DramatiqBinding
 
     broker = RedisBroker(host="redis.invalid", middleware=[])
     binding = DramatiqBinding(broker, jobqueue_url)

@@ -8,7 +8,8 @@ from pytest_jobqueue.errors import UsageError
 
 huey = pytest.importorskip("huey")
 
-from pytest_jobqueue.adapters.huey import HueyBinding, place
+from pytest_jobqueue.adapters.huey import place
+from pytest_jobqueue.adapters.huey.binding import HueyBinding
 
 # Huey 3.0 stores an expiring result by a method that newer versions of redis-py call deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
@@ -82,14 +83,6 @@ def test_another_storage(kind, store, immediate, tmp_path):
     assert (app.storage, app.immediate) == (before, immediate)
     for storage in (app.storage, before):
         storage.close()
-
-
-def test_too_old(app, monkeypatch):
-    monkeypatch.setattr(huey, "__version__", "2.4.5")
-    with pytest.raises(
-        UsageError, match=r"huey 2\.4\.5 is installed, and this adapter is for 2\.5 and newer"
-    ):
-        HueyBinding(app, "redis://127.0.0.1:1")
 
 
 def test_private_names_that_are_used():

@@ -78,7 +78,7 @@ def test_what_asks_for_a_retry_is_no_failure(app, jobqueue, travel):
 
 
 def test_another_process_sees_a_retry_by_what_is_left(app, jobqueue, travel):
-    from pytest_jobqueue.adapters.huey import HueyBinding
+    from pytest_jobqueue.adapters.huey.binding import HueyBinding
 
     failing(app, retries=2, retry_delay=60)()
     jobqueue.worker.drain(on_error="record")

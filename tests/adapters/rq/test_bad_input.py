@@ -8,7 +8,6 @@ import fakeredis
 import pytest
 
 from pytest_jobqueue import Settings, UsageError
-from pytest_jobqueue.adapters.rq import place
 from pytest_jobqueue.contracts import jobs
 from pytest_jobqueue.registry import bind
 
@@ -23,13 +22,6 @@ def refused(app):
     with pytest.raises(UsageError) as caught:
         bind(app, NOWHERE, Settings())
     return str(caught.value)
-
-
-def test_rq_is_too_old(queue, monkeypatch):
-    monkeypatch.setattr(place, "VERSION", "1.16.2")
-    assert refused(queue) == (
-        "RQ 1.16.2 is installed, and the adapter is for 2.0 and newer: pip install 'rq>=2.0'"
-    )
 
 
 def test_a_queue_in_another_memory():

@@ -9,7 +9,7 @@ import fakeredis
 import pytest
 
 from pytest_jobqueue import JobQueue, UsageError, serve
-from pytest_jobqueue.adapters.rq import RQBinding
+from pytest_jobqueue.adapters.rq.binding import RQBinding
 from pytest_jobqueue.contracts import jobs
 
 redis = pytest.importorskip("redis")

@@ -107,7 +107,7 @@ def test_a_repeated_job_that_fails_is_retrying(jobqueue, queue, travel):
 
 
 def test_a_retry_is_told_from_a_first_run_by_another_process_too(jobqueue, queue, jobqueue_url):
-    from pytest_jobqueue.adapters.rq import RQBinding
+    from pytest_jobqueue.adapters.rq.binding import RQBinding
 
     queue.enqueue(jobs.boom, "no", retry=rq.Retry(max=1, interval=60))
     jobqueue.worker.drain(on_error="record")

@@ -136,7 +136,7 @@ def test_several_jobs_at_once_are_all_sent_or_none(jobqueue):
 
 def test_the_service_may_keep_its_own_classes(jobqueue_url, client):
     """A subclass of Job and of Queue is what jobs are made of, here as in production."""
-    from pytest_jobqueue.adapters.rq import RQBinding
+    from pytest_jobqueue.adapters.rq.binding import RQBinding
 
     class OwnJob(rq.job.Job):
         redis_job_namespace_prefix = "own:job:"

@@ -159,11 +159,3 @@ def test_a_queue_in_postgres(jobqueue_server, jobqueue_url) -> None:
 
     with pytest.raises(UsageError, match="the queue 'default' is a PostgresQueue, which is not in Redis"):
         JobQueue(settings(queue=PostgresQueue("default", None, None)), jobqueue_server)
-
-
-def test_a_saq_that_is_too_old(monkeypatch, jobqueue_server, jobqueue_url) -> None:
-    from pytest_jobqueue.adapters.saq import place
-
-    monkeypatch.setattr(place, "version", lambda name: "0.23.1")
-    with pytest.raises(UsageError, match=r"saq 0\.23\.1 is installed.*pip install 'saq\[redis\]>=0\.24'"):
-        JobQueue(QUEUE, jobqueue_server)

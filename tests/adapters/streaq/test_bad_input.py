@@ -9,16 +9,7 @@ import pytest
 streaq = pytest.importorskip("streaq")
 
 from pytest_jobqueue import JobQueue, Settings
-from pytest_jobqueue.adapters.streaq import place
 from pytest_jobqueue.errors import UsageError
-
-
-def test_a_version_that_is_too_old(monkeypatch, worker, jobqueue_server, jobqueue_url):
-    before = dict(vars(worker))
-    monkeypatch.setattr(place, "version", lambda _: "6.5.2")
-    with pytest.raises(UsageError, match=r"streaq 6.5.2 is installed.* pip install 'streaq>=7'"):
-        JobQueue(worker, jobqueue_server)
-    assert vars(worker) == before
 
 
 def test_a_queue_that_is_another_workers(worker, jobqueue, jobqueue_server, add):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from importlib import metadata
 
 import pytest
 
@@ -56,18 +55,6 @@ def test_results_or_schedules_of_several_servers(lists):
         bind(TaskiqScheduler(taskiq_redis.ListQueueBroker(URL), [source]), URL, Settings())
     assert lists.connection_pool.connection_kwargs["host"] == "nowhere.invalid"
     assert "kick" not in vars(lists)
-
-
-@pytest.mark.parametrize(
-    ("package", "found", "wanted"),
-    [("taskiq", "0.11.18", "taskiq>=0.12"), ("taskiq-redis", "1.1.0", "taskiq-redis>=1.2")],
-)
-def test_too_old(lists, monkeypatch, package, found, wanted):
-    versions = {"taskiq": "0.12.0", "taskiq-redis": "1.2.0", package: found}
-    monkeypatch.setattr("pytest_jobqueue.adapters.taskiq.place.version", versions.__getitem__)
-    with pytest.raises(UsageError, match=f"{package} {found} is installed.*pip install '{wanted}'"):
-        bind(lists, URL, Settings())
-    assert metadata.version(package) != found
 
 
 def test_a_task_that_is_not_registered(jobqueue, broker):
