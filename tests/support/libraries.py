@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-
 from support.tools import REQUIRE, required
 
 FOLDER = Path(__file__).parent.parent / "adapters"

@@ -88,11 +88,16 @@ def test_a_service_that_ends_its_loop_by_itself_does_not_spoil_the_next_test(job
     assert service.calls == [("add", 1, 2)] * 2
 
 
+async def hang(ctx):
+    await asyncio.Event().wait()
+
+
+@pytest.mark.jobqueue(app={"functions": [hang]})
 @pytest.mark.asyncio
 async def test_a_job_that_hangs_is_named(jobqueue):
-    await jobqueue.producer.aenqueue("sleep", 3)
-    with pytest.raises(DrainTimeoutError, match=r"0.02 s\) was up while sleep\(3\)"):
-        await jobqueue.worker.adrain(timeout=0.02)
+    await jobqueue.producer.aenqueue("hang")
+    with pytest.raises(DrainTimeoutError, match=r"\(0\.5 s\) was up while hang\(\)"):
+        await jobqueue.worker.adrain(timeout=0.5)
 
 
 @pytest_asyncio.fixture

@@ -114,8 +114,8 @@ async def _blocks(ctx, seconds):
 @pytest.mark.parametrize("name", ["blocks", "sleep"])
 def test_a_job_that_hangs_is_named(jobqueue, name) -> None:
     jobqueue.producer.enqueue(name, 30)
-    with pytest.raises(DrainTimeoutError, match=rf"\(0\.05 s\) was up while {name}\(30\)"):
-        jobqueue.worker.drain(timeout=0.05)
+    with pytest.raises(DrainTimeoutError, match=rf"\(0\.5 s\) was up while {name}\(30\)"):
+        jobqueue.worker.drain(timeout=0.5)
 
 
 @pytest.mark.jobqueue(app=settings(functions=[func(_blocks, name="blocks")]))
@@ -123,7 +123,7 @@ def test_a_job_that_hangs_is_named(jobqueue, name) -> None:
 async def test_even_one_that_keeps_the_tests_own_loop_from_running(jobqueue) -> None:
     await jobqueue.producer.aenqueue("blocks", 30)
     with pytest.raises(DrainTimeoutError, match=r"was up while blocks\(30\)"):
-        await jobqueue.worker.adrain(timeout=0.05)
+        await jobqueue.worker.adrain(timeout=0.5)
 
 
 # Not run

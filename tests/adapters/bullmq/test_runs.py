@@ -184,7 +184,7 @@ def test_a_job_that_hangs_is_named_and_the_next_drain_works(jobqueue, service):
     service.handlers["hang"] = hang
     jobqueue.producer.enqueue("hang", 7)
     with pytest.raises(DrainTimeoutError, match=r"while hang\(7\)"):
-        jobqueue.worker.drain(timeout=0.05)
+        jobqueue.worker.drain(timeout=0.5)
     jobqueue.producer.enqueue("add", 1, 1)
     assert jobqueue.worker.drain().results == [2]
 
@@ -197,7 +197,7 @@ def test_a_job_that_keeps_the_loop_busy_is_named(jobqueue, service):
     service.handlers["spin"] = spin
     jobqueue.producer.enqueue("spin", 7)
     with pytest.raises(DrainTimeoutError, match=r"spin\(7\)"):
-        jobqueue.worker.drain(timeout=0.05)
+        jobqueue.worker.drain(timeout=0.5)
 
 
 def test_a_job_that_enqueues_by_awaiting(jobqueue, queue, service):

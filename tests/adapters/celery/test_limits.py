@@ -118,13 +118,13 @@ def test_handler_and_timer_are_as_before(jobqueue):
 def test_the_time_of_the_drain_goes_on_within(jobqueue):
     jobqueue.producer.set(soft_time_limit=20).enqueue("waits")
     with pytest.raises(DrainTimeoutError, match="while waits"):
-        jobqueue.worker.drain(timeout=0.1)
+        jobqueue.worker.drain(timeout=0.5)
 
 
 def test_and_even_after_the_soft_limit_was_ignored(jobqueue):
     jobqueue.producer.set(time_limit=20).enqueue("ignores_the_soft_one")
     with pytest.raises(DrainTimeoutError, match="while ignores_the_soft_one"):
-        jobqueue.worker.drain(timeout=0.2)
+        jobqueue.worker.drain(timeout=0.5)
 
 
 def test_in_another_thread_a_limit_limits_nothing(jobqueue, app):

@@ -79,7 +79,7 @@ def test_a_drain_ends_in_time_and_names_the_task(app, jobqueue, alarm):
 
     slow()
     with pytest.raises(DrainTimeoutError, match=r"while \S+slow\(\) \["):
-        jobqueue.worker.drain(timeout=0.1)
+        jobqueue.worker.drain(timeout=0.5)
     jobqueue.assert_idle()
 
 

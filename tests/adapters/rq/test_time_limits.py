@@ -61,7 +61,7 @@ def test_the_job_can_catch_it(jobqueue, queue, hook, bell):
 def test_the_drains_own_deadline_may_be_sooner(jobqueue, queue, hook, bell):
     queue.enqueue(*hook(hang), job_timeout=50)
     with pytest.raises(DrainTimeoutError, match=r"while .*hooked.* was running"):
-        jobqueue.worker.drain(timeout=0.2)
+        jobqueue.worker.drain(timeout=0.5)
 
 
 def test_callbacks_have_limits_of_their_own(jobqueue, queue, bell):

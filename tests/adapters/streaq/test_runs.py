@@ -179,7 +179,7 @@ def test_a_job_that_hangs_is_named_and_the_next_drain_works(jobqueue, worker, ad
 
     jobqueue.producer.enqueue("hang", 7)
     with pytest.raises(DrainTimeoutError, match=r"while hang\(7\)"):
-        jobqueue.worker.drain(timeout=0.05)
+        jobqueue.worker.drain(timeout=0.5)
     jobqueue.producer.enqueue(add.fn_name, 1, 1)
     assert jobqueue.worker.drain().results == [2]
 
