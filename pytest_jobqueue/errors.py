@@ -48,4 +48,20 @@ class DrainTimeoutError(DrainError):
 
 
 class JobQueueWarning(UserWarning):
+class WorkerEndedError(DrainError):
+    """The worker process ended while it was waited for; the message has the end of its log."""
+
+
+class WorkerJobError(JobQueueError):
+    """A job failed in a worker process, with an exception that cannot travel; its cause is the traceback."""
+
+
+class StrayConnectionError(BaseException):
+    """The code under test connects to a Redis that is none of this test's; it was refused.
+
+    Not an `Exception`, as `pytest.fail` raises none either: a service, a job library and its worker catch
+    those, try again or go on without, and the test would hang or fail for what comes of it.
+    """
+
+
     """Something that is not an error but that a reader of the test's output should know."""

@@ -1,7 +1,8 @@
 """A worker as a child process: gone with the run however it ends, and with it whatever it has forked.
 
-Its parent is a tethered shell in a session of its own. On the day this process lets go, be that `stop`, a crash or
-SIGKILL, the shell kills every process of that session, whatever group it has moved to, and removes the folder.
+Its parent is a tethered shell in a session of its own. On the day this process lets go, be that `stop`, a
+crash or SIGKILL, the shell kills every process of that session, whatever group it has moved to, and removes
+the folder.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 GRACE = 3.0  # seconds that a worker gets to end by itself
 
-# The subshell reaps the worker and says how it ended. A stat file's fourth field after the name is the session;
-# where there is no /proc, only the worker itself is killed.
+# The subshell reaps the worker and says how it ended. A stat file's fourth field after the name is the
+# session; where there is no /proc, only the worker itself is killed.
 _SCRIPT = r"""
 cd "$1" || exit; log=$2 home=$3; shift 3
 trap : HUP INT TERM
@@ -179,7 +180,7 @@ def import_path(app: Any) -> str:
     if isinstance(app, ModuleType):
         return app.__name__
     found = [
-        f"{module.__name__}:{name}"
+        (_rank(module, app), f"{module.__name__}:{name}")
         for module in list(sys.modules.values())
         if isinstance(module, ModuleType) and _is_importable(module)
         for name, value in list(vars(module).items())
@@ -191,12 +192,15 @@ def import_path(app: Any) -> str:
             "module that it could import: assign it to a name in a module of the service, or use "
             "jobqueue_worker_mode = inline"
         )
-    return min(found, key=_is_of_tests)
+    return min(found)[1]
 
 
-def _is_of_tests(path: str) -> bool:
-    name = path.partition(":")[0].rpartition(".")[2]
-    return name == "conftest" or name.startswith("test_")
+def _rank(module: ModuleType, app: Any) -> int:
+    """The service's own module comes before one of its tests, and that before the job library's."""
+    root, name = module.__name__.partition(".")[0], module.__name__.rpartition(".")[2]
+    if root in {kind.__module__.partition(".")[0] for kind in type(app).__mro__ if kind is not object}:
+        return 2
+    return int(name == "conftest" or name.startswith("test_"))
 
 
 def _is_importable(module: ModuleType) -> bool:

@@ -1,9 +1,9 @@
 """The worker runner for process mode: jobs run in a process of the library's own worker command.
 
 It runs nothing itself. It starts the process when there is something to do, hears from it what was taken and
-what became of it, and looks on the server for the rest. All is done when, in this order, the server has nothing
-ready, due or in progress, nobody is between a fetch and what is told of it, and whatever was taken has ended.
-A worker tells of a job before it fetches the next one, so nothing is missed.
+what became of it, and looks on the server for the rest. All is done when, in this order, the server has
+nothing ready, due or in progress, nobody is between a fetch and what is told of it, and whatever was taken
+has ended. A worker tells of a job before it fetches the next one, so nothing is missed.
 """
 
 from __future__ import annotations
@@ -59,11 +59,12 @@ class ProcessWorker(Worker):
 
     def __init__(
         self,
-        app: Any,
-        url: str,
         binding: Binding,
         journal: Journal,
         settings: Settings,
+        *,
+        app: Any,
+        url: str,
         client: Callable[[], redis.Redis],
     ) -> None:
         super().__init__(binding, journal, settings)
@@ -148,7 +149,7 @@ class ProcessWorker(Worker):
         queue: str | None = None,
         *,
         limit: int | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 (the same face as `drain`)
+        timeout: float | None = None,
         on_error: OnError | None = None,
     ) -> Drained:
         """`drain` inside a running event loop, which goes on running."""
@@ -161,7 +162,7 @@ class ProcessWorker(Worker):
         queue: str | None = None,
         *,
         limit: int | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 (the same face as `run_until`)
+        timeout: float | None = None,
         on_error: OnError | None = None,
     ) -> Drained:
         """`run_until` inside a running event loop, which goes on running."""
@@ -176,11 +177,11 @@ class ProcessWorker(Worker):
 
     def _abandon(self, queue: str | None) -> NoReturn:  # noqa: ARG002
         raise UsageError(
-            "a worker process takes jobs by itself: wait until one runs (run_until) and kill() the process, or "
-            "use jobqueue_worker_mode = inline for this test"
+            "a worker process takes jobs by itself: wait until one runs (run_until) and kill() the process, "
+            "or use jobqueue_worker_mode = inline for this test"
         )
 
-    # Waiting: a generator says for how long at the most, and is asked again when that is over or something was told.
+    # Waiting: a generator says for how long at the most, and is asked again then, or when something was told.
 
     def _waited(self, steps: Generator[float, None, Drained]) -> Drained:
         __tracebackhide__ = True
@@ -220,26 +221,17 @@ class ProcessWorker(Worker):
         outcomes: list[Outcome] = []
         pause = _SOON
         while not (predicate is not None and predicate()):
-            idle = self._server_is_idle()
             code = None if self._process is None else self._process.code
-            ended = self._hear()
-            if not ended and idle and not self._taken:
-                ended = self._unheard(failed_before, outcomes)
+            idle, ended = self._look(failed_before, outcomes)
             outcomes += ended
-            for outcome in ended:
-                self._journal.append(Ran(outcome))
-            for outcome in ended:
-                self._judge(outcome, policy)
+            self._note(ended, policy)
             if len(outcomes) > most:
                 self._too_many(outcomes)
-            if not ended and idle and not self._taken:
+            if idle:
                 if predicate is None:
                     break
                 if not predicate():
-                    raise DrainTimeoutError(
-                        f"run_until: after {len(outcomes)} jobs the worker process has nothing left to run and "
-                        f"the predicate is still false. {standing_of(self._binding)}"
-                    )
+                    self._nothing_left(outcomes)
             if code is not None and not ended:
                 self._died(code)
             if deadline.expired:
@@ -247,6 +239,22 @@ class ProcessWorker(Worker):
             pause = _SOON if ended else min(pause * 2, _LATE)
             yield 0 if ended else min(pause, max(deadline.left, 0))
         return Drained(outcomes)
+
+    def _look(self, failed_before: set[str], outcomes: Sequence[Outcome]) -> tuple[bool, list[Outcome]]:
+        """Whether all is done, and what ended since the last time: the server first, then what was told."""
+        idle = self._server_is_idle()
+        ended = self._hear()
+        if ended or not idle or self._taken:
+            return False, ended
+        ended = self._unheard(failed_before, outcomes)
+        return not ended, ended
+
+    def _note(self, ended: Sequence[Outcome], policy: OnError) -> None:
+        __tracebackhide__ = True
+        for outcome in ended:
+            self._journal.append(Ran(outcome))
+        for outcome in ended:
+            self._judge(outcome, policy)
 
     def _hear(self) -> list[Outcome]:
         """The jobs that ended since the last time."""
@@ -278,9 +286,10 @@ class ProcessWorker(Worker):
             return False
         if any(job.due_at is None or job.due_at <= now for job in binding.running()):
             return False
-        due = binding.next_due()
-        if due is not None and due <= now:
-            return False
+        if getattr(self._twin or binding, "moves_due", True):
+            later = (*binding.scheduled(), *binding.retrying())
+            if any(job.due_at is not None and job.due_at <= now for job in later):
+                return False
         return self._process is None or not self._somebody_fetches()
 
     def _somebody_fetches(self) -> bool:
@@ -296,11 +305,19 @@ class ProcessWorker(Worker):
 
     # Ends that are none
 
+    def _nothing_left(self, outcomes: Sequence[Outcome]) -> NoReturn:
+        __tracebackhide__ = True
+        raise DrainTimeoutError(
+            f"run_until: after {len(outcomes)} jobs the worker process has nothing left to run and the "
+            f"predicate is still false. {standing_of(self._binding)}"
+        )
+
     def _died(self, code: int) -> NoReturn:
         __tracebackhide__ = True
         self.stop(0)
         raise WorkerEndedError(
-            f"the worker process ended by itself, with {_exit(code)}. {standing_of(self._binding)}\n{self._log()}"
+            f"the worker process ended by itself, with {_exit(code)}. {standing_of(self._binding)}\n"
+            f"{self._log()}"
         )
 
     def _late(self, deadline: Deadline, outcomes: Sequence[Outcome]) -> NoReturn:
@@ -317,8 +334,8 @@ class ProcessWorker(Worker):
         names = [outcome.job.name for outcome in outcomes]
         most = max(set(names), key=names.count)
         raise DrainLimitError(
-            f"{len(outcomes)} jobs ran, more than the limit allows; most often ran {most!r}. If no job enqueues "
-            "itself, give limit=… more."
+            f"{len(outcomes)} jobs ran, more than the limit allows; most often ran {most!r}. If no job "
+            "enqueues itself, give limit=… more."
         )
 
     def _log(self) -> str:

@@ -22,7 +22,7 @@ _MOST = 30  # lines of one kind
 _LOG_LINES = 30
 
 
-def failure_section(journal: Journal, binding: Binding, server: Server) -> str:
+def failure_section(journal: Journal, binding: Binding, server: Server, worker_log: str = "") -> str:
     """The section that a failed test's report gets."""
     parts = [f"redis: {''.join(_read(lambda: [server.describe()]))}"]
     parts += _part("what happened", [_entry(entry) for entry in journal.entries])
@@ -31,6 +31,7 @@ def failure_section(journal: Journal, binding: Binding, server: Server) -> str:
     parts += _part("connected clients", _read(server.clients))
     parts += _part("the server's log", _read(lambda: server.log_tail(_LOG_LINES).splitlines()))
     return "\n".join(parts)
+    parts += _part("the worker's log", worker_log.splitlines())
 
 
 def _standing(binding: Binding) -> list[tuple[str, Callable[[], Sequence[Job]]]]:

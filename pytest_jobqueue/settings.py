@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from pytest_jobqueue.errors import UsageError
 
 OnError = Literal["raise", "record"]
+WorkerMode = Literal["inline", "process"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,9 @@ class Settings:
         process_id: Whose in-progress list the worker uses (go-workers2's `ProcessID`).
         queues: The queues that the worker listens to, in its order; None for all that it hears of.
         default_queue: Where a job goes that names no queue.
+        worker_mode: Who runs jobs: the test's own thread (`inline`), or a process of the library's own worker
+            command (`process`).
+        worker_options: Options of that command, such as `("--concurrency", "4")`.
         on_error: What a drain does with a job's exception: raise it in the test, or record it.
         drain_limit: How many jobs one drain may run.
         drain_timeout: How long one drain may take, in real seconds.
@@ -36,6 +40,8 @@ class Settings:
     default_queue: str = "default"
     on_error: OnError = "raise"
     drain_limit: int = 10_000
+    worker_mode: WorkerMode = "inline"
+    worker_options: tuple[str, ...] = ()
     drain_timeout: float = 30.0
     seed: int = 0
 
@@ -53,3 +59,10 @@ class Settings:
             raise UsageError("queues is empty, so no job would ever run; leave it out for all queues")
         if self.on_error not in get_args(OnError):
             raise UsageError(f"on_error is {self.on_error!r}; it can be 'raise' or 'record'")
+        if self.worker_mode not in get_args(WorkerMode):
+            raise UsageError(f"worker_mode is {self.worker_mode!r}; it can be 'inline' or 'process'")
+        if isinstance(self.worker_options, str):
+            raise UsageError(
+                f"worker_options is {self.worker_options!r}; it is a sequence of words, such as "
+                f"{tuple(self.worker_options.split())!r}"
+            )

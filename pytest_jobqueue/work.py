@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ from pytest_jobqueue.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+
+_AGAIN = "PYTEST_JOBQUEUE_WORK"  # what this process was told, for those that it spawns
 
 
 def prepare(argv: Sequence[str]) -> Callable[[], object]:
@@ -47,6 +51,7 @@ def prepare(argv: Sequence[str]) -> Callable[[], object]:
 
 def main() -> None:
     """Run the worker; a usage error is one sentence on standard error."""
+    os.environ[_AGAIN] = json.dumps(sys.argv[1:])
     try:
         run = prepare(sys.argv[1:])
     except UsageError as error:
@@ -57,4 +62,4 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 elif __name__ == "__mp_main__":  # in a process that the worker spawned: `multiprocessing` loads this first
-    prepare(sys.argv[1:])
+    prepare(json.loads(os.environ[_AGAIN]))

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_jobqueue.adapters.telling import Telling
     from pytest_jobqueue.job import Call, Job, Outcome
+    from pytest_jobqueue.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,3 +174,27 @@ class AsyncBinding(Protocol):
 
     def restore(self) -> None:
         """Leave the application and the process as they were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker process is to do; an adapter's `command` is called with the application and this.
+
+    It leads the application to the Redis and has the library tell what it does, and returns a function that
+    runs the library's own worker command in this process, until SIGTERM. Whatever the library forks or spawns
+    must be led there too. `telling` hears `began` of each job before the worker fetches another one, and
+    `ended` when all that the job's end brings about is on the server.
+
+    Attributes:
+        app_path: `module:attribute` of the application.
+        url: The Redis.
+        settings: Those of the test.
+        telling: Who hears of the jobs.
+        options: What the library's command is to be called with besides.
+    """
+
+    app_path: str
+    url: str
+    settings: Settings
+    telling: Telling
+    options: tuple[str, ...] = ()

@@ -69,6 +69,33 @@ class ArqBinding:
         self._store = Store(url, self._place.kwargs.get("job_deserializer"))
         self._lives: dict[asyncio.AbstractEventLoop, Life] = {}
 
+    # For a worker process
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """What the settings give to arq's worker."""
+        return self._place.kwargs
+
+    @property
+    def redis_settings(self) -> Any:
+        """Where they lead."""
+        return self._place.redis_settings
+
+    @property
+    def watched(self) -> dict[str, Any]:
+        """The functions and periodic jobs, each with a witness around it."""
+        found = {"functions": self._functions, "cron_jobs": self._periodic}
+        return {name: some for name, some in found.items() if some}
+
+    @property
+    def witness(self) -> Witness:
+        """Who sees them called."""
+        return self._witness
+
+    def entry(self, queue: str, job_id: str) -> Entry:
+        """A job as it is on the server."""
+        return self._store.entry(queue, job_id)
+
     def _witnessed(self, functions: Sequence[Any]) -> list[Function]:
         return [
             replace(function, coroutine=self._witness.around(function.coroutine))

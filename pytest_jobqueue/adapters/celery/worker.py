@@ -108,7 +108,7 @@ class Runner:
                 intake.perform_pending_operations()
         finally:
             self._reports.remove(report)
-        return Outcome(job, **_verdict(report, put_back=message.put_back), seconds=report.seconds)
+        return Outcome(job, **verdict(report, put_back=message.put_back), seconds=report.seconds)
 
     def close(self) -> None:
         """The worker process ends."""
@@ -238,7 +238,7 @@ def _hand_over(request: Any, pool: TaskPool) -> None:
         request.execute_using_pool(pool)
 
 
-def _verdict(report: Report, *, put_back: bool) -> dict[str, Any]:
+def verdict(report: Report, *, put_back: bool) -> dict[str, Any]:
     """What became of it, as the fields of an outcome."""
     if report.error is not None or report.dropped:
         status = "dropped" if report.dropped else "failed"

@@ -39,7 +39,7 @@ class Place:
     """
 
     def __init__(self, broker: Broker, url: str, recorder: Middleware) -> None:
-        _check(broker)
+        check_broker(broker)
         self._broker = broker
         self._middleware = list(broker.middleware)
         self._chance = broker.maintenance_chance
@@ -50,7 +50,7 @@ class Place:
             for one in broker.middleware
             if isinstance(one, TimeLimit) and hasattr(one.manager, "deadlines") and not one.manager.is_alive()
         ]
-        pools = {id(pool): pool for pool in _pools(broker)}
+        pools = {id(pool): pool for pool in pools_of(broker)}
         self._repointed = [Repointed(pool, url) for pool in pools.values()]
         for one, _ in self._managers:
             one.manager = self._limits
@@ -73,7 +73,8 @@ class Place:
             repointed.restore()
 
 
-def _check(broker: Broker) -> None:
+def check_broker(broker: Broker) -> None:
+    """Raise an error if its messages are not in a Redis."""
     if not isinstance(broker, RedisBroker):
         kind = type(broker).__name__
         where = "in memory" if kind == "StubBroker" else "elsewhere than in Redis"
@@ -87,7 +88,7 @@ def _stands_aside(middleware: Middleware) -> bool:
     return any(base.__module__ == _STANDS_ASIDE for base in type(middleware).__mro__)
 
 
-def _pools(broker: RedisBroker) -> Iterator[redis.ConnectionPool]:
+def pools_of(broker: RedisBroker) -> Iterator[redis.ConnectionPool]:
     """The pools of all clients that belong to the broker."""
     held = [value for one in broker.middleware for value in getattr(one, "__dict__", {}).values()]
     candidates: list[Any] = [broker.client, *held, *(getattr(value, "client", None) for value in held)]

@@ -71,12 +71,13 @@ class Recorder(Middleware):  # type: ignore[misc,unused-ignore]
         """Its part is over."""
         self._runs.remove(run)
 
-    def _of(self, message: MessageProxy) -> Run | None:
+    def run_of(self, message: MessageProxy) -> Run | None:
+        """What was seen of it so far, if anybody asked for that."""
         return next((run for run in self._runs if run.message is message), None)
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
         """The actor is called next."""
-        run = self._of(message)
+        run = self.run_of(message)
         if run is not None:
             run.started = time.perf_counter()
 
@@ -89,7 +90,7 @@ class Recorder(Middleware):  # type: ignore[misc,unused-ignore]
         exception: BaseException | None = None,
     ) -> None:
         """The actor returned or raised."""
-        run = self._of(message)
+        run = self.run_of(message)
         if run is not None:
             run.result, run.exception = result, exception
             if run.started is not None:
@@ -97,7 +98,7 @@ class Recorder(Middleware):  # type: ignore[misc,unused-ignore]
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
         """A middleware would not have the actor called."""
-        run = self._of(message)
+        run = self.run_of(message)
         if run is not None:
             run.skipped = f"skipped: {sys.exc_info()[1]}".removesuffix(": ").removesuffix(": None")
 
@@ -109,7 +110,7 @@ class Recorder(Middleware):  # type: ignore[misc,unused-ignore]
 
     def after_ack(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
         """It is off the server, or among the dead letters."""
-        run = self._of(message)
+        run = self.run_of(message)
         if run is not None:
             run.settled = True
 

@@ -2,8 +2,8 @@
 
 The application's queues are led to the Redis before RQ forks, so each work horse inherits that. What is told
 stands around what RQ's worker calls in each process: `Queue.lpop` and `Queue.lmove` fetch an id, in the work
-horse `Worker.perform_job` runs the job and records its end, `Worker.handle_exception` has the exception. Of these
-only `perform_job` and the fetches are not documented by RQ; the same in 2.0.0, 2.6.1 and 3.0.0.
+horse `Worker.perform_job` runs the job and records its end, `Worker.handle_exception` has the exception.
+`Worker.execute_job`, `Job.perform` and the first three are not documented by RQ.
 """
 
 from __future__ import annotations

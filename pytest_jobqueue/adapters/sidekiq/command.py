@@ -1,7 +1,7 @@
 """A worker process for handlers: takes jobs in the dialect's way until SIGTERM or SIGINT.
 
-There is no such command in Python, so this is one. It runs one job at a time. When told to stop it finishes the
-job in its hands; whoever told it decides how long that may take.
+There is no such command in Python, so this is one. It runs one job at a time. When told to stop it finishes
+the job in its hands; whoever told it decides how long that may take.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.adapters.sidekiq import bind
-from pytest_jobqueue.errors import PoisonJobError
+from pytest_jobqueue.errors import PoisonJobError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,6 @@ def command(app: Any, work: Work) -> Callable[[], object]:
         UsageError: There are options; this worker has none.
     """
     if work.options:
-        from pytest_jobqueue.errors import UsageError
-
         raise UsageError(f"the worker for handlers has no options, and these were given: {work.options!r}")
     return functools.partial(_work, app, work)
 

@@ -100,6 +100,8 @@ class TaskiqBinding:
 
     # Enqueuing
 
+    moves_due = False  # that is another process's, `taskiq scheduler`; here `tick` does it
+
     async def enqueue(self, call: Call) -> Job:
         """Put one job on its queue, or into the first schedule source that takes it.
 

@@ -147,36 +147,51 @@ class Runner:
             escaped = error
         finally:
             self._running = None
-        outcome = self._outcome(job, escaped, acks=taken.id is not None)
+        outcome = outcome_of(
+            job, self._recorder, escaped, acks=taken.id is not None, why_not=why_not(self._place.broker, job)
+        )
         if outcome.exception is not None:
             self._messages.errors[job.id] = error_text(outcome.exception)
         return outcome
 
-    def _outcome(self, job: Job, escaped: BaseException | None, *, acks: bool) -> Outcome:
-        seen = self._recorder
-        error, seconds = seen.exception or escaped, seen.seconds
-        if escaped is not None:  # not from the task: from a middleware, or from the end of a dependency
-            status: Status = "retrying" if acks or seen.sent_again else "failed"
-            return Outcome(job, status, exception=error, reason=_LEFT_OPEN if acks else None, seconds=seconds)
-        if seen.result is None:
-            return Outcome(job, "dropped", reason=self._why_not(job))
-        if seen.sent_again:
-            by_itself = isinstance(error, NoResultError)
-            reason = "it put itself back on its queue" if by_itself else None
-            return Outcome(
-                job, "retrying", exception=None if by_itself else error, reason=reason, seconds=seconds
-            )
-        if isinstance(error, TaskRejectedError):
-            return Outcome(job, "dropped", reason="it rejected itself (TaskRejectedError)", seconds=seconds)
-        if isinstance(error, NoResultError):
-            return Outcome(job, "ok", reason="it wants no result kept (NoResultError)", seconds=seconds)
-        reason = f"its result could not be saved: {error_text(seen.unsaved)}" if seen.unsaved else None
-        if error is not None:
-            return Outcome(job, "failed", exception=error, reason=reason, seconds=seconds)
-        return Outcome(job, "ok", seen.result.return_value, reason=reason, seconds=seconds)
 
-    def _why_not(self, job: Job) -> str:
-        if job.name == UNREADABLE:
-            return "the broker's formatter cannot read it"
-        known = ", ".join(self._place.broker.get_all_tasks()) or "none"
-        return f"the broker has no task {job.name!r} (registered: {known})"
+def outcome_of(
+    job: Job, seen: Recorder, escaped: BaseException | None, *, acks: bool, why_not: str
+) -> Outcome:
+    """What became of a message, from what was heard of it.
+
+    Args:
+        job: The message.
+        seen: What was heard.
+        escaped: What left the receiver.
+        acks: Whether the broker is one that acknowledges.
+        why_not: Why it was not run, if it was not.
+    """
+    error, seconds = seen.exception or escaped, seen.seconds
+    if escaped is not None:  # not from the task: from a middleware, or from the end of a dependency
+        status: Status = "retrying" if acks or seen.sent_again else "failed"
+        return Outcome(job, status, exception=error, reason=_LEFT_OPEN if acks else None, seconds=seconds)
+    if seen.result is None:
+        return Outcome(job, "dropped", reason=why_not)
+    if seen.sent_again:
+        by_itself = isinstance(error, NoResultError)
+        reason = "it put itself back on its queue" if by_itself else None
+        return Outcome(
+            job, "retrying", exception=None if by_itself else error, reason=reason, seconds=seconds
+        )
+    if isinstance(error, TaskRejectedError):
+        return Outcome(job, "dropped", reason="it rejected itself (TaskRejectedError)", seconds=seconds)
+    if isinstance(error, NoResultError):
+        return Outcome(job, "ok", reason="it wants no result kept (NoResultError)", seconds=seconds)
+    reason = f"its result could not be saved: {error_text(seen.unsaved)}" if seen.unsaved else None
+    if error is not None:
+        return Outcome(job, "failed", exception=error, reason=reason, seconds=seconds)
+    return Outcome(job, "ok", seen.result.return_value, reason=reason, seconds=seconds)
+
+
+def why_not(broker: Any, job: Job) -> str:
+    """Why a message cannot be run, if it cannot."""
+    if job.name == UNREADABLE:
+        return "the broker's formatter cannot read it"
+    known = ", ".join(broker.get_all_tasks()) or "none"
+    return f"the broker has no task {job.name!r} (registered: {known})"
