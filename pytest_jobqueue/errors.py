@@ -1,7 +1,8 @@
 """Every error that the package raises on purpose.
 
 A message says what was asked, what was there and what to do. Each class has one parent, `JobQueueError`, so
-that a caller can catch the family; those that mean a failed expectation are `AssertionError`s as well.
+that a caller can catch the family; those that mean a failed expectation are `AssertionError`s as well. One
+stands apart, since nobody but the test is to catch it.
 """
 
 from __future__ import annotations
@@ -47,7 +48,6 @@ class DrainTimeoutError(DrainError):
     """The deadline passed while a job ran or while nothing became ready."""
 
 
-class JobQueueWarning(UserWarning):
 class WorkerEndedError(DrainError):
     """The worker process ended while it was waited for; the message has the end of its log."""
 
@@ -64,4 +64,5 @@ class StrayConnectionError(BaseException):
     """
 
 
+class JobQueueWarning(UserWarning):
     """Something that is not an error but that a reader of the test's output should know."""
