@@ -144,7 +144,7 @@ def test_positional_arguments_of_a_function_that_is_not_known(jobqueue_server, j
 
 
 def test_a_queue_that_is_not_in_redis(jobqueue_server, jobqueue_url) -> None:
-    pytest.importorskip("aiohttp")
+    pytest.importorskip("saq.queue.http", exc_type=ImportError)
     for app in (queue := Queue.from_url("http://localhost"), {"queue": queue, "functions": [add]}):
         with pytest.raises(UsageError, match=r"is a HttpQueue, which is not in Redis.*Queue\.from_url"):
             JobQueue(app, jobqueue_server)
