@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
+from pytest_jobqueue import on_commit
 from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.job import Status
 
@@ -288,7 +289,7 @@ def _expect(
         which = "where the others come from" if len(matches) > (count or 0) else "what became of the others"
         do = f"find out {which}, or ask for count={len(matches)}"
     else:
-        do = "compare the nearest one above with what was asked" if lines else hint
+        do = on_commit.hint() or ("compare the nearest one above with what was asked" if lines else hint)
     return _fail(f"asked: {wanted} {verb}: {asked}\nthere: {_lines(lines) or f'no job {verb}'}\ndo:    {do}")
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import redis
     import redis.asyncio
 
+    from pytest_jobqueue.guard import Guard
     from pytest_jobqueue.harness import JobQueue
     from pytest_jobqueue.producer import Producer
     from pytest_jobqueue.run import Run
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 HARNESS: pytest.StashKey[JobQueue] = pytest.StashKey()
+_CAPTURE = "django_capture_on_commit_callbacks"
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +48,7 @@ def jobqueue_app(request: pytest.FixtureRequest) -> Any:
 
     Without either, jobs can be enqueued and looked at, and none has a handler.
     """
-    from pytest_jobqueue.registry import load_app
+    from pytest_jobqueue.applications import load_app
 
     path = request.config.stash[RUN].app_path
     return _or_end_run(request, lambda: load_app(path)) if path else {}
@@ -71,8 +73,10 @@ def _jobqueue_isolated(request: pytest.FixtureRequest, jobqueue_server: Server) 
         wanted = narrowing(request.node)
         if not wanted.allows(jobqueue_server.mode):  # only a fixture that is asked for at run time comes here
             pytest.skip(wanted.reason(jobqueue_server.mode))
+        guard = _guard(request.config.stash[RUN], jobqueue_server, wanted.allow)
         jobqueue_server.reset()
-    yield jobqueue_server
+    with guard:
+        yield jobqueue_server
     blocked = [str(client) for client in jobqueue_server.reset() if client.blocked_on]
     if blocked:
         warnings.warn(
@@ -81,6 +85,9 @@ def _jobqueue_isolated(request: pytest.FixtureRequest, jobqueue_server: Server) 
             JobQueueWarning,
             stacklevel=1,
         )
+    swallowed = guard.swallowed(request.node)
+    if swallowed is not None:
+        pytest.fail(f"jobqueue: {swallowed} (Somebody caught this, so the test went on.)", pytrace=False)
 
 
 @pytest.fixture
@@ -94,13 +101,18 @@ def jobqueue(
     request: pytest.FixtureRequest, _jobqueue_isolated: Server, jobqueue_app: Any, jobqueue_settings: Settings
 ) -> Iterator[JobQueue]:
     """The job queue under test: `.producer`, `.worker`, `.redis`, `.url`, `.journal`, `assert_…`."""
+    from dataclasses import replace
+
     from pytest_jobqueue.asynchronous import at_end_of
     from pytest_jobqueue.harness import JobQueue
 
     with _one_sentence():
         wanted = narrowing(request.node)
         app = jobqueue_app if wanted.app is NOT_GIVEN else wanted.app
-        harness = JobQueue(app, _jobqueue_isolated, wanted.settings(jobqueue_settings))
+        settings = wanted.settings(request.config.stash[RUN].settings(jobqueue_settings))
+        if _CAPTURE in request.fixturenames:  # it leaves what it ran, which must not run again
+            settings = replace(settings, run_on_commit=False)
+        harness = JobQueue(app, _jobqueue_isolated, settings)
     with harness, at_end_of(request.node, harness.release):
         request.node.stash[HARNESS] = harness
         yield harness
@@ -137,6 +149,15 @@ def jobqueue_redis_async(
     from pytest_jobqueue.asynchronous import client_of_test
 
     yield from client_of_test(request.node, _jobqueue_isolated.direct_url)
+
+
+def _guard(run: Run, server: Server, allow: str) -> Guard:
+    from pytest_jobqueue.guard import Guard, parse_addresses
+
+    allowed = parse_addresses(run.allow, "jobqueue_allow")
+    if allow:
+        allowed += parse_addresses(allow, "the marker jobqueue(allow=…)")
+    return Guard(server, parse_addresses(run.redirect, "jobqueue_redirect"), allowed)
 
 
 def narrowing(node: Any) -> Narrowing:

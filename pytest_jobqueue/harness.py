@@ -5,11 +5,13 @@ It joins one application to one server and holds the parts together; each part d
 
 from __future__ import annotations
 
+import contextlib
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import Self
 
-from pytest_jobqueue import registry, reports
+from pytest_jobqueue import applications, on_commit, registry, reports
 from pytest_jobqueue.assertions import Assertions
 from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.journal import Journal
@@ -39,7 +41,8 @@ class JobQueue(Assertions):
     ```
 
     Args:
-        app: The service's application object, or a dict of name to callable.
+        app: The service's application object, its path (`module:attribute`, or a module that has one), or a
+            dict of name to callable.
         server: The Redis.
         settings: How the worker behaves.
 
@@ -56,11 +59,33 @@ class JobQueue(Assertions):
         self.server = server
         self.settings = settings or Settings()
         self.journal = Journal()
-        self.binding = registry.bind(app, server.url, self.settings)
+        given, app = app, applications.one_app(app)
+        with ExitStack() as until_closed:
+            until_closed.enter_context(applications.led(app, server.url))
+            self.binding = registry.bind(app, server.url, self.settings)
+            self._until_closed = until_closed.pop_all()
         self.producer = Producer(self.binding, self.journal)
-        self.worker = Worker(self.binding, self.journal, self.settings)
         self._redis: redis.Redis | None = None
+        self.worker = self._made_worker(given if isinstance(given, str) else app)
         super().__init__(self.binding, self.journal)
+
+    def _made_worker(self, app: Any) -> Worker:
+        if self.settings.worker_mode == "inline":
+            return Worker(self.binding, self.journal, self.settings)
+        from pytest_jobqueue.remote import ProcessWorker
+
+        try:
+            return ProcessWorker(
+                self.binding,
+                self.journal,
+                self.settings,
+                app=app,
+                url=self.server.url,
+                client=lambda: self.redis,
+            )
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def url(self) -> str:
@@ -78,7 +103,7 @@ class JobQueue(Assertions):
 
     def report(self) -> str:
         """What happened and how things stand, for a reader."""
-        return reports.failure_section(self.journal, self.binding, self.server)
+        return reports.failure_section(self.journal, self.binding, self.server, self.worker.log_tail())
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run one of the service's coroutines from a test that is none, in the loop in which its jobs run.
@@ -99,6 +124,22 @@ class JobQueue(Assertions):
         result: T = face(coroutine)
         return result
 
+    @staticmethod
+    def run_on_commit() -> int:
+        """Run Django's on-commit callbacks that wait in the test's transaction, which is never committed.
+
+        They run as after a commit, on every database, and then those that they leave. With
+        `Settings(run_on_commit=True)` the worker does that by itself.
+
+        Returns:
+            How many ran; none in a test whose transactions are real ones.
+
+        Raises:
+            UsageError: No Django is set up, or the test is inside of an `atomic()` block.
+            Exception: A callback's own, unless it is a robust one; those after it are dropped.
+        """
+        return on_commit.run()
+
     async def release(self) -> None:
         """Close what is open in the running loop, the binding's and the service's; the next use opens anew.
 
@@ -111,7 +152,9 @@ class JobQueue(Assertions):
     def close(self) -> None:
         """Give back connections and leave the application as it was; the server stays."""
         try:
-            self.binding.close()
+            with self._until_closed, contextlib.closing(self.binding):
+                if hasattr(self, "worker"):
+                    self.worker.stop()
         finally:
             if self._redis is not None:
                 self._redis.close()

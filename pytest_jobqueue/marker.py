@@ -9,13 +9,13 @@ from pytest_jobqueue.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_jobqueue.settings import OnError, Settings
+    from pytest_jobqueue.settings import OnError, Settings, WorkerMode
 
 NOT_GIVEN: Any = object()
 MARKER_HELP = (
     "jobqueue(*, redis=None, app=…, dialect=None, namespace=None, process_id=None, queues=None, "
-    "on_error=None): what one test needs of the job queue; redis is 'fake', 'real', 'server', 'container', "
-    "'url', or a list of them"
+    "on_error=None, run_on_commit=None, worker_mode=None, allow=None): what one test needs of the job queue; "
+    "redis is 'fake', 'real', 'server', 'container', 'url', or a list of them"
 )
 
 _REAL = ("server", "container", "url")
@@ -28,11 +28,13 @@ class Narrowing(NamedTuple):
         redis: The modes that it can run on; None for any.
         app: Its application object, or `NOT_GIVEN`.
         changes: Settings that differ for it.
+        allow: Other addresses of Redis that it may connect to, with commas between them.
     """
 
     redis: tuple[str, ...] | None
     app: Any
     changes: dict[str, Any]
+    allow: str = ""
 
     def settings(self, settings: Settings) -> Settings:
         """The settings for this test."""
@@ -65,6 +67,9 @@ def jobqueue(
     process_id: str | None = None,
     queues: Sequence[str] | None = None,
     on_error: OnError | None = None,
+    run_on_commit: bool | None = None,
+    worker_mode: WorkerMode | None = None,
+    allow: str | Iterable[str] | None = None,
 ) -> Narrowing:
     """Read the marker's arguments; its signature is the documentation of the marker.
 
@@ -78,6 +83,8 @@ def jobqueue(
         "process_id": process_id,
         "queues": queues if queues is None or isinstance(queues, str) else tuple(queues),
         "on_error": on_error,
+        "worker_mode": worker_mode,
+        "run_on_commit": run_on_commit,
     }
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     from pytest_jobqueue.settings import Settings
@@ -86,7 +93,7 @@ def jobqueue(
         Settings(**changes)
     except UsageError as error:
         raise UsageError(f"the marker jobqueue: {error}") from None
-    return Narrowing(modes, app, changes)
+    return Narrowing(modes, app, changes, allow if isinstance(allow, str) else ",".join(allow or ()))
 
 
 def _modes(names: list[str]) -> tuple[str, ...]:

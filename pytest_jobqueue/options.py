@@ -50,10 +50,10 @@ OPTIONS = (
         "--jobqueue-app",
         "jobqueue_app",
         "",
-        "MODULE:ATTR",
+        "MODULE[:ATTR]",
         "",
-        "where the service's own application object is: a registry of handlers, or a dict of name to "
-        "callable",
+        "where the service's own application object is (a Celery app, an RQ queue, a registry of handlers, "
+        "...); a module alone is enough if it has just one",
     ),
     Option(
         "image",
@@ -63,6 +63,36 @@ OPTIONS = (
         "NAME",
         DEFAULT_IMAGE,
         "the image for --redis=container",
+    ),
+    Option(
+        "redirect",
+        "--jobqueue-redirect",
+        "jobqueue_redirect",
+        "",
+        "ADDRESS[,ADDRESS...]",
+        "",
+        "addresses of Redis that the service connects to by itself, and that lead to the test's Redis during "
+        "a test: host:port, a URL, or * for all",
+    ),
+    Option(
+        "allow",
+        "--jobqueue-allow",
+        "jobqueue_allow",
+        "",
+        "ADDRESS[,ADDRESS...]",
+        "",
+        "addresses of other Redis that the service may connect to during a test, which is refused otherwise: "
+        "host:port, a URL, or * for all",
+    ),
+    Option(
+        "worker_mode",
+        "--jobqueue-worker-mode",
+        "jobqueue_worker_mode",
+        "",
+        "MODE",
+        "inline",
+        "who runs the jobs: inline (the test's own thread) or process (a process of the job library's own "
+        "worker command)",
     ),
     Option(
         "report",

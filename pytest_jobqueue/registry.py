@@ -21,7 +21,7 @@ from pytest_jobqueue.settings import Settings
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from pytest_jobqueue.adapters import Binding
+    from pytest_jobqueue.adapters import Binding, Work
 
 GROUP = "pytest_jobqueue.adapters"
 
@@ -35,12 +35,14 @@ class Adapter:
         app_types: The application's classes, as `module.Class`, looked for in its type's bases.
         factory: `module:callable`, called with the application, the URL and the settings.
         looks_like: Whether an application that is no instance of these, a dict or a class, is meant for it.
+        command: `module:callable` for process mode, called with the application and a `Work`; "" for none.
     """
 
     name: str
     app_types: tuple[str, ...]
     factory: str
     looks_like: Callable[[Any], bool] = lambda _app: False
+    command: str = ""
 
 
 def _is_rq_queues(app: Any) -> bool:
@@ -74,23 +76,69 @@ def _is_bullmq_worker(app: Any) -> bool:
 
 
 ADAPTERS = (
-    Adapter("dramatiq", ("dramatiq.broker.Broker",), "pytest_jobqueue.adapters.dramatiq:bind"),
-    Adapter("huey", ("huey.api.Huey",), "pytest_jobqueue.adapters.huey:bind"),
-    Adapter("rq", ("rq.queue.Queue",), "pytest_jobqueue.adapters.rq:bind", _is_rq_queues),
-    Adapter("celery", ("celery.app.base.Celery",), "pytest_jobqueue.adapters.celery:bind"),
-    Adapter("arq", (), "pytest_jobqueue.adapters.arq:bind", _is_arq_settings),
-    Adapter("saq", ("saq.queue.base.Queue",), "pytest_jobqueue.adapters.saq:bind", _is_saq_settings),
-    Adapter("bullmq", (), "pytest_jobqueue.adapters.bullmq:bind", _is_bullmq_worker),
+    Adapter(
+        "dramatiq",
+        ("dramatiq.broker.Broker",),
+        "pytest_jobqueue.adapters.dramatiq:bind",
+        command="pytest_jobqueue.adapters.dramatiq.command:command",
+    ),
+    Adapter(
+        "huey",
+        ("huey.api.Huey",),
+        "pytest_jobqueue.adapters.huey:bind",
+        command="pytest_jobqueue.adapters.huey.command:command",
+    ),
+    Adapter(
+        "rq",
+        ("rq.queue.Queue",),
+        "pytest_jobqueue.adapters.rq:bind",
+        _is_rq_queues,
+        command="pytest_jobqueue.adapters.rq.command:command",
+    ),
+    Adapter(
+        "celery",
+        ("celery.app.base.Celery",),
+        "pytest_jobqueue.adapters.celery:bind",
+        command="pytest_jobqueue.adapters.celery.command:command",
+    ),
+    Adapter(
+        "arq",
+        (),
+        "pytest_jobqueue.adapters.arq:bind",
+        _is_arq_settings,
+        command="pytest_jobqueue.adapters.arq.command:command",
+    ),
+    Adapter(
+        "saq",
+        ("saq.queue.base.Queue",),
+        "pytest_jobqueue.adapters.saq:bind",
+        _is_saq_settings,
+        command="pytest_jobqueue.adapters.saq.command:command",
+    ),
+    Adapter(
+        "bullmq",
+        (),
+        "pytest_jobqueue.adapters.bullmq:bind",
+        _is_bullmq_worker,
+        command="pytest_jobqueue.adapters.bullmq.command:command",
+    ),
     Adapter(
         "taskiq",
         ("taskiq.abc.broker.AsyncBroker", "taskiq.scheduler.scheduler.TaskiqScheduler"),
         "pytest_jobqueue.adapters.taskiq:bind",
+        command="pytest_jobqueue.adapters.taskiq.command:command",
     ),
-    Adapter("streaq", ("streaq.worker.Worker",), "pytest_jobqueue.adapters.streaq:bind"),
+    Adapter(
+        "streaq",
+        ("streaq.worker.Worker",),
+        "pytest_jobqueue.adapters.streaq:bind",
+        command="pytest_jobqueue.adapters.streaq.command:command",
+    ),
     Adapter(
         "sidekiq",
         ("pytest_jobqueue.handlers.Handlers", "builtins.dict"),
         "pytest_jobqueue.adapters.sidekiq:bind",
+        command="pytest_jobqueue.adapters.sidekiq.command:command",
     ),
 )
 
@@ -102,11 +150,11 @@ def bind(app: Any, url: str, settings: Settings) -> Binding:
         AdapterError: No adapter is for an application of this type.
     """
     app = {} if app is None else app
-    adapter = _fitting(ADAPTERS, app) or _fitting(_installed(), app)
+    adapter = fitting(ADAPTERS, app) or fitting(_installed(), app)
     if adapter is not None:
         binding: Binding = _factory(adapter)(app, url, settings)
         return binding
-    known = ", ".join(adapter.name for adapter in (*ADAPTERS, *_installed()))
+    known = ", ".join(adapter.name for adapter in all_adapters())
     raise AdapterError(
         f"no adapter is for an application of type {type(app).__module__}.{type(app).__qualname__}: {app!r}. "
         f"There are adapters for {known}; give an application of one of these as jobqueue_app, or install an "
@@ -114,9 +162,27 @@ def bind(app: Any, url: str, settings: Settings) -> Binding:
     )
 
 
+def command(app: Any, work: Work) -> Callable[[], object]:
+    """Make a worker process of this one; what is returned runs the library's own worker.
+
+    Raises:
+        AdapterError: No adapter is for an application of this type, or it has no worker command.
+    """
+    adapter = fitting(all_adapters(), app)
+    if adapter is None or not adapter.command:
+        raise AdapterError(
+            f"there is no worker command for an application of type {type(app).__qualname__}: {app!r}; use "
+            "jobqueue_worker_mode = inline"
+        )
+    ready: Callable[[Any, Work], Callable[[], object]] = load(
+        adapter.command, f"the adapter {adapter.name!r}"
+    )
+    return ready(app, work)
+
+
 def _factory(adapter: Adapter) -> Callable[..., Binding]:
     try:
-        factory: Callable[..., Binding] = _load(adapter.factory, f"the adapter {adapter.name!r}")
+        factory: Callable[..., Binding] = load(adapter.factory, f"the adapter {adapter.name!r}")
     except UsageError as error:
         cause = error.__cause__
         if isinstance(cause, ModuleNotFoundError) and not f"{cause.name}.".startswith("pytest_jobqueue."):
@@ -129,13 +195,26 @@ def _factory(adapter: Adapter) -> Callable[..., Binding]:
     return factory
 
 
-def _fitting(adapters: Iterable[Adapter], app: Any) -> Adapter | None:
+def all_adapters() -> tuple[Adapter, ...]:
+    """Those of the table, then those that are announced.
+
+    Raises:
+        AdapterError: One that is announced cannot be loaded.
+    """
+    return (*ADAPTERS, *_installed())
+
+
+def fitting(adapters: Iterable[Adapter], app: Any) -> Adapter | None:
+    """The adapter that is for this application, by its shape or else by its type."""
+    adapters = list(adapters)
     found = next((adapter for adapter in adapters if adapter.looks_like(app)), None)
-    if found is not None:
-        return found
-    names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(app).__mro__}
-    if isinstance(app, Mapping):
-        names.add("builtins.dict")
+    as_dict = dict if isinstance(app, Mapping) else object
+    return found or fitting_type(adapters, type(app)) or fitting_type(adapters, as_dict)
+
+
+def fitting_type(adapters: Iterable[Adapter], kind: type) -> Adapter | None:
+    """The adapter that is for applications of this type."""
+    names = {f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__}
     return next((adapter for adapter in adapters if names & set(adapter.app_types)), None)
 
 
@@ -159,27 +238,20 @@ def _announced(entry: EntryPoint) -> Adapter:
     return adapter
 
 
-def load_app(path: str) -> Any:
-    """Import the application object at `module:attribute`.
+def load(path: str, what: str) -> Any:
+    """Import the object at `module:attribute`.
+
+    Args:
+        path: Where it is.
+        what: What it is for, as an error's message says.
 
     Raises:
         UsageError: There is no such module or attribute, or the module cannot be imported.
     """
-    return _load(path, "jobqueue_app")
-
-
-def _load(path: str, what: str) -> Any:
     module_name, colon, attribute = path.partition(":")
     if not colon or not module_name or not attribute:
         raise UsageError(f"{what} is {path!r}; write it as module:attribute, e.g. my_service.jobs:handlers")
-    try:
-        found = importlib.import_module(module_name)
-    except Exception as error:
-        missing = isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}.")
-        hint = "; is its folder on the import path (pythonpath = …)?" if missing else ""
-        raise UsageError(
-            f"{what} is {path!r}, but {module_name} cannot be imported: {type(error).__name__}: {error}{hint}"
-        ) from error
+    found = import_module(module_name, path, what)
     place, separator = module_name, ":"
     for name in attribute.split("."):
         if not hasattr(found, name):
@@ -189,6 +261,25 @@ def _load(path: str, what: str) -> Any:
         found = getattr(found, name)
         place, separator = f"{place}{separator}{name}", "."
     return found
+
+
+def import_module(name: str, path: str, what: str) -> Any:
+    """Import a module that is named in `path`.
+
+    Raises:
+        UsageError: It cannot be imported.
+    """
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        missing = isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}.")
+        hint = "; is its folder on the import path (pythonpath = …)?" if missing else ""
+        parent, dot, attribute = name.rpartition(".")
+        if dot and hasattr(sys.modules.get(parent), attribute):
+            hint = f"; did you mean {parent}:{attribute}?"
+        raise UsageError(
+            f"{what} is {path!r}, but {name} cannot be imported: {type(error).__name__}: {error}{hint}"
+        ) from error
 
 
 def check_settings(value: object) -> Settings:

@@ -9,6 +9,7 @@ import json
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from pytest_jobqueue import on_commit
 from pytest_jobqueue.job import Job, Outcome, error_text
 from pytest_jobqueue.journal import Enqueued, Entry, Journal, Ran
 
@@ -28,10 +29,11 @@ def failure_section(journal: Journal, binding: Binding, server: Server, worker_l
     parts += _part("what happened", [_entry(entry) for entry in journal.entries])
     for title, read in _standing(binding):
         parts += _part(title, _read(read))
+    parts += _part("on-commit callbacks that wait (see jobqueue.run_on_commit)", _read(on_commit.waiting))
     parts += _part("connected clients", _read(server.clients))
+    parts += _part("the worker's log", worker_log.splitlines())
     parts += _part("the server's log", _read(lambda: server.log_tail(_LOG_LINES).splitlines()))
     return "\n".join(parts)
-    parts += _part("the worker's log", worker_log.splitlines())
 
 
 def _standing(binding: Binding) -> list[tuple[str, Callable[[], Sequence[Job]]]]:

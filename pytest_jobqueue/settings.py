@@ -27,6 +27,8 @@ class Settings:
             command (`process`).
         worker_options: Options of that command, such as `("--concurrency", "4")`.
         on_error: What a drain does with a job's exception: raise it in the test, or record it.
+        run_on_commit: Whether the worker runs Django's on-commit callbacks that wait in the test's
+            transaction, before it takes a job and after it ran one.
         drain_limit: How many jobs one drain may run.
         drain_timeout: How long one drain may take, in real seconds.
         seed: The seed of the retry schedule's jitter, so that a run can be repeated.
@@ -38,10 +40,11 @@ class Settings:
     process_id: str = "1"
     queues: tuple[str, ...] | None = None
     default_queue: str = "default"
-    on_error: OnError = "raise"
-    drain_limit: int = 10_000
     worker_mode: WorkerMode = "inline"
     worker_options: tuple[str, ...] = ()
+    on_error: OnError = "raise"
+    run_on_commit: bool = False
+    drain_limit: int = 10_000
     drain_timeout: float = 30.0
     seed: int = 0
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, cast, overload
 
+from pytest_jobqueue import on_commit
 from pytest_jobqueue.deadline import Deadline, DeadlineExceeded
 from pytest_jobqueue.errors import DrainLimitError, DrainTimeoutError, UsageError
 from pytest_jobqueue.job import Job, Outcome
@@ -169,6 +170,13 @@ class Worker:
         """Let the library's own maintenance look for abandoned jobs. Returns how many became ready."""
         return self._drive(self._recover())
 
+    def stop(self) -> None:
+        """End what runs jobs: nothing here, where the calling thread does. In process mode, the process."""
+
+    def log_tail(self, lines: int = 30) -> str:  # noqa: ARG002
+        """The end of the worker process's log; empty here, where jobs run in the calling thread."""
+        return ""
+
     # The same inside a running event loop.
 
     async def arun_next(self, queue: str | None = None, *, on_error: OnError | None = None) -> Outcome | None:
@@ -226,6 +234,7 @@ class Worker:
         return outcome
 
     def _abandon(self, queue: str | None) -> Steps[Job | None]:
+        self._commit()
         job: Job | None = yield "abandon_next", (queue,), {}
         if job is not None:
             self._journal.append(Note(f"abandoned {job}"))
@@ -250,7 +259,13 @@ class Worker:
             Deadline(seconds, in_loop=self._twin is not None),
         )
 
+    def _commit(self) -> None:
+        if self._settings.run_on_commit:
+            on_commit.run_due()
+
     def _take(self, queue: str | None, *, more: bool = False) -> Steps[Outcome | None]:
+        __tracebackhide__ = True
+        self._commit()
         outcome: Outcome | None = yield "run_next", (queue,), {"more": more}
         if outcome is None:
             ticked = yield "tick", (), {}
@@ -258,6 +273,7 @@ class Worker:
                 outcome = yield "run_next", (queue,), {}
         if outcome is not None:
             self._journal.append(Ran(outcome))
+            self._commit()
         return outcome
 
     def _many(
@@ -316,9 +332,10 @@ class Worker:
         queues = [queue] if queue is not None else (yield "queues", (), {})
         where = ", ".join(map(repr, queues)) or "any queue"
         standing = yield from _standing()
+        hint = on_commit.hint()
         raise DrainTimeoutError(
             f"run_until: after {_jobs(len(outcomes))} nothing is ready on {where} and the "
-            f"predicate is still false. {standing}"
+            f"predicate is still false. {standing}{f' {hint}.' if hint else ''}"
         )
 
     def _out_of_time(
@@ -459,6 +476,17 @@ def _standing() -> Steps[str]:
         if jobs:
             found.append(f"{len(jobs)} {kind}: {_listed(jobs)}")
     return f"On the server: {'; '.join(found)}." if found else "No job is on the server."
+
+
+def standing_of(binding: Binding) -> str:
+    """The same, asked at once."""
+    steps = _standing()
+    try:
+        name, args, kwargs = next(steps)
+        while True:
+            name, args, kwargs = steps.send(getattr(binding, name)(*args, **kwargs))
+    except StopIteration as stop:
+        return str(stop.value)
 
 
 _KINDS = (

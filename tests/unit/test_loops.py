@@ -314,7 +314,7 @@ def bind(app, url, settings):
 def jobqueue(server, monkeypatch):
     adapter = registry.Adapter("twin", (f"{__name__}.App",), "unused", lambda app: isinstance(app, App))
     monkeypatch.setattr(registry, "ADAPTERS", (adapter,))
-    monkeypatch.setattr(registry, "_load", lambda path, what: bind)
+    monkeypatch.setattr(registry, "load", lambda path, what: bind)
     with JobQueue(App(), server) as jobqueue:
         yield jobqueue
 

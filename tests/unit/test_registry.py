@@ -11,7 +11,7 @@ import pytest
 from pytest_jobqueue import registry
 from pytest_jobqueue.errors import AdapterError, UsageError
 from pytest_jobqueue.handlers import Handlers
-from pytest_jobqueue.registry import ADAPTERS, GROUP, Adapter, bind, check_settings, load_app
+from pytest_jobqueue.registry import ADAPTERS, GROUP, Adapter, bind, check_settings
 from pytest_jobqueue.settings import Settings
 
 SETTINGS = Settings()
@@ -107,73 +107,6 @@ def test_an_announcement_that_cannot_be_is_told_by_name(announced, attribute, me
         bind(App(), "redis://h/0", SETTINGS)
     assert str(caught.value) == (
         f"the adapter 'ours' ({__name__}:{attribute}) " + message.format(__name__, binder)
-    )
-
-
-# The application's path
-
-
-@pytest.fixture
-def service(tmp_path, monkeypatch):
-    """A package with an application, on the import path for this test."""
-    name = f"service_{tmp_path.name.replace('-', '_')}"
-    package = tmp_path / name
-    package.mkdir()
-    (package / "__init__.py").write_text("handlers = {}\nclass Box:\n    handlers = handlers\n")
-    (package / "broken.py").write_text("import json, no_such_library\n")
-    (package / "wrong.py").write_text("1 / 0\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    return name
-
-
-def refusal(path):
-    with pytest.raises(UsageError) as caught:
-        load_app(path)
-    return str(caught.value)
-
-
-def test_an_application_is_imported(service):
-    app = load_app(f"{service}:handlers")
-    assert app == {}
-    assert load_app(f"{service}:Box.handlers") is app
-
-
-@pytest.mark.parametrize("path", ["handlers", "", ":", "service:", ":handlers", "service.handlers"])
-def test_a_path_of_another_shape_is_refused(path):
-    assert refusal(path) == (
-        f"jobqueue_app is {path!r}; write it as module:attribute, e.g. my_service.jobs:handlers"
-    )
-
-
-def test_a_name_that_is_missing_is_told_with_the_nearest(service):
-    assert refusal(f"{service}:handler") == (
-        f"jobqueue_app is '{service}:handler', but {service} has no 'handler'; did you mean "
-        f"{service}:handlers?"
-    )
-    assert refusal(f"{service}:Box.handlesr") == (
-        f"jobqueue_app is '{service}:Box.handlesr', but {service}:Box has no 'handlesr'; did you mean "
-        f"{service}:Box.handlers?"
-    )
-    assert refusal(f"{service}:zzz") == f"jobqueue_app is '{service}:zzz', but {service} has no 'zzz'"
-
-
-def test_a_module_that_is_missing_is_told_from_one_that_fails(service):
-    hint = "; is its folder on the import path (pythonpath = …)?"
-    assert refusal("no_such_service.jobs:app") == (
-        "jobqueue_app is 'no_such_service.jobs:app', but no_such_service.jobs cannot be imported: "
-        f"ModuleNotFoundError: No module named 'no_such_service'{hint}"
-    )
-    assert refusal(f"{service}.jobs:app") == (
-        f"jobqueue_app is '{service}.jobs:app', but {service}.jobs cannot be imported: "
-        f"ModuleNotFoundError: No module named '{service}.jobs'{hint}"
-    )
-    assert refusal(f"{service}.broken:app") == (
-        f"jobqueue_app is '{service}.broken:app', but {service}.broken cannot be imported: "
-        "ModuleNotFoundError: No module named 'no_such_library'"
-    )
-    assert refusal(f"{service}.wrong:app") == (
-        f"jobqueue_app is '{service}.wrong:app', but {service}.wrong cannot be imported: "
-        "ZeroDivisionError: division by zero"
     )
 
 

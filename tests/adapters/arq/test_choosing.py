@@ -8,7 +8,7 @@ from pytest_jobqueue import registry
 
 
 def chosen(app):
-    adapter = registry._fitting(registry.ADAPTERS, app)
+    adapter = registry.fitting(registry.ADAPTERS, app)
     return adapter and adapter.name
 
 

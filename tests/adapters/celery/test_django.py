@@ -43,6 +43,7 @@ PROJECT = {
     """,
     "orders/tasks": """
         from celery import shared_task
+        from django.db import transaction
 
         from orders.models import Order
 
@@ -50,6 +51,13 @@ PROJECT = {
         @shared_task
         def pay(number):
             return Order.objects.filter(pk=number).update(paid=True)
+
+
+        @shared_task
+        def pay_all():
+            with transaction.atomic():
+                for order in Order.objects.all():
+                    pay.delay_on_commit(order.pk)
     """,
 }
 
@@ -64,15 +72,16 @@ def project(pytester):
             "\n".join(line.removeprefix("        ") for line in text.splitlines()), encoding="utf-8"
         )
 
-    def run(test, *options):
+    def run(test, *options, app="shop"):
         pytester.makepyfile(test_shop=test)
         common = ("-p", "no:cacheprovider", "--redis=fake", "-o", "pythonpath=.")
-        return pytester.runpytest_subprocess(*common, "--jobqueue-app=shop:app", *options)
+        return pytester.runpytest_subprocess(*common, f"--jobqueue-app={app}", *options)
 
     return run
 
 
-def test_the_settings_are_found_and_led_to_ours(project):
+@pytest.mark.parametrize("app", ["shop", "shop.celery", "shop.celery:app"])
+def test_the_settings_are_found_and_led_to_ours(project, app):
     result = project(
         """
         def test_it(jobqueue):
@@ -89,6 +98,7 @@ def test_the_settings_are_found_and_led_to_ours(project):
         """,
         "-p",
         "no:django",
+        app=app,
     )
     result.assert_outcomes(passed=1)
 
@@ -129,8 +139,32 @@ def test_tasks_see_the_transaction_of_the_test(project):
                 pay.delay_on_commit(7)
                 jobqueue.assert_idle()
             assert jobqueue.worker.drain().results == [0]
+
+
+        @pytest.mark.django_db
+        def test_what_is_sent_on_commit_when_the_test_says_so(jobqueue):
+            from orders.tasks import pay
+
+            pay.delay_on_commit(7)
+            assert jobqueue.worker.drain().results == []
+            assert jobqueue.run_on_commit() == 1
+            assert jobqueue.worker.drain().results == [0]
+
+
+        @pytest.mark.django_db
+        @pytest.mark.jobqueue(run_on_commit=True)
+        def test_a_task_that_sends_one_on_commit(jobqueue):
+            from django.db import transaction
+            from orders.models import Order
+            from orders.tasks import pay, pay_all
+
+            Order.objects.create()
+            with transaction.atomic():
+                pay_all.delay_on_commit()
+                assert jobqueue.worker.drain() == []
+            assert jobqueue.worker.drain().results == [None, 1]
         """,
         "--ds=shop.settings",
         "--nomigrations",
     )
-    result.assert_outcomes(passed=3)
+    result.assert_outcomes(passed=5)

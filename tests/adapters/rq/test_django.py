@@ -12,6 +12,7 @@ if find("django_rq") is None:
 
 SETTINGS = """
 SECRET_KEY = "x"
+USE_TZ = True
 INSTALLED_APPS = ["django_rq"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 RQ_QUEUES = {
@@ -68,6 +69,18 @@ def test_on_commit(jobqueue, db):
         jobqueue.producer.enqueue("service.add", 3, 4)  # the producer's job is there at once
     assert jobqueue.worker.drain().results == [7]
 
+@newer
+def test_on_commit_callbacks_that_the_test_lets_run(jobqueue, db):
+    service.place(1, 2)
+    assert jobqueue.worker.drain().results == []
+    assert jobqueue.run_on_commit() == 1
+    assert jobqueue.worker.drain().results == [3]
+
+@pytest.mark.jobqueue(run_on_commit=True)
+def test_on_commit_callbacks_that_the_worker_lets_run(jobqueue, db):
+    service.place(1, 2)
+    assert jobqueue.worker.drain().results == [3]
+
 def test_on_commit_callbacks(jobqueue, db, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         service.place(1, 2)
@@ -102,9 +115,9 @@ def test_no_queues(settings):
 """
 
 
-@pytest.mark.parametrize("app", ["jobqueue_app = django_rq:queues", ""])
+@pytest.mark.parametrize("app", ["jobqueue_app = django_rq", "jobqueue_app = django_rq:queues", ""])
 def test_a_django_project(pytester, app):
-    """By the ini file, where the module `django_rq.queues` stands for all of it, or by a fixture."""
+    """By the ini file, where the module or its `queues` stands for all of it, or by a fixture."""
     pytest.importorskip("pytest_django")
     pytester.makepyfile(project_settings=SETTINGS, service=SERVICE, test_it=TESTS)
     if not app:
@@ -116,4 +129,4 @@ def test_a_django_project(pytester, app):
     )
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q", timeout=120)
     found = result.parseoutcomes()
-    assert found in ({"passed": 8}, {"passed": 6, "skipped": 2}), result.stdout.str()
+    assert found in ({"passed": 10}, {"passed": 7, "skipped": 3}), result.stdout.str()
