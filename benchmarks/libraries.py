@@ -1,7 +1,7 @@
 """What does `run_next` cost against each library's own worker, and the fake against a real server?
 
-The libraries exclude each other, so those are measured that are installed here; `tox -e bench-redis8` and
-`tox -e bench-redis5` together give the whole table. Each side has a process of its own, with a front in it, as
+The libraries exclude each other, so those are measured that are installed; `tox -e bench-redis8` and
+`tox -e bench-redis5` together give the whole table. Each side has a process of its own with a front in it, as
 a test has: the job library's client goes through that front, whoever calls it. What is compared is processor
 time, a real server's with it, since a library's own worker also waits for its other threads; the clock stands
 beside it.

@@ -149,6 +149,15 @@ class _Item(CommandItem):
     """fakeredis' view of one key for one command, written back without the detours of a general mapping."""
 
     is_new = False  # there was no such key before the command
+    _expireat: float | None = None
+    _modified = _expireat_modified = False
+
+    def __init__(self, key: bytes, database: _Database, value: Any, expireat: float | None = None) -> None:
+        self.key = key
+        self.db = database
+        self._value = value
+        if expireat is not None:
+            self._expireat = expireat
 
     def writeback(self, remove_empty_val: bool = True) -> None:
         database: _Database = self.db  # type: ignore[assignment]
@@ -315,6 +324,8 @@ def _command_table(server_type: str, version: tuple[int, ...]) -> dict[str, Entr
 def _plain(value: Any) -> Any:
     """A fakeredis reply in the types of `wire.resp`."""
     kind = type(value)
+    if kind is bytes or kind is int or value is None:
+        return value
     if kind is SimpleString:
         return Simple(value.value)
     if kind is SimpleError:
@@ -330,6 +341,14 @@ def _plain(value: Any) -> Any:
 
 _EXTRA = {SimpleString: lambda value: Simple(value.value), SimpleError: lambda value: Error(value.value)}
 _ENCODERS = {2: ReplyEncoder(2, _EXTRA), 3: ReplyEncoder(3, _EXTRA)}
+
+
+_MANY_OPTIONS = 64
+
+
+@functools.cache
+def _node_limits(entries: bytes, size: bytes) -> tuple[int, int]:
+    return int(entries), int(size)
 
 
 class Waiter:
@@ -391,6 +410,7 @@ class Memory:
         self.guarded = self.password is not None  # a command may be refused for who sends it
         self.notifies = False  # notify-keyspace-events is set
         self.channels = commands.Channels()
+        self.add_options: dict[tuple[bytes, ...], Any] = {}  # of XADD, as they were read before
         self.release = release = self.store.version
         self.databases = 16
         self.table = _command_table(self.store.server_type, release)
@@ -633,8 +653,13 @@ class Session(FakeSocket):
         try:
             route, args = self._find(argv)
             function, signature = route.entry  # type: ignore[misc]
+            plan = route.plans.get(len(args))
+            if plan is not None and not (from_script and plan.no_script):
+                return _plain(self._run_plan(function, plan, args))
             if isinstance(signature, _Own):
                 signature.check_count(len(args))
+            else:
+                route.plans[len(args)] = _plan_for(function, signature, len(args))
             return _plain(self._run_command(function, signature, args, from_script))
         except SimpleError as error:
             return Error(error.value)
@@ -713,7 +738,8 @@ class Session(FakeSocket):
 
     def store(self, key: bytes, value: Any) -> None:
         """Keep a value of fakeredis' under a key that had none, or had this one and it has changed."""
-        item = _Item(key, self._db, self._db.get(key))
+        found = self._db.get(key)
+        item = _Item(key, self._db, None, None if found is None else found.expireat)
         item.update(value)
         item.writeback(remove_empty_val=False)
 
@@ -854,6 +880,24 @@ class Session(FakeSocket):
         result = func(True)
         return result if shape is None else shape(result)
 
+    def _stream_node_limits(self) -> tuple[int, int]:
+        config = self.memory.config
+        return _node_limits(config[b"stream-node-max-entries"], config[b"stream-node-max-bytes"])
+
+    def _parse_add_trim_args(self, args: tuple[bytes, ...], xadd: bool) -> Any:
+        # Services give the same options each time, such as `MAXLEN ~ 10000 *`. When the fourth word ends them
+        # and there are two more, they are read the same way whatever these two are.
+        if not xadd or len(args) < 6 or args[3] != b"*":
+            return super()._parse_add_trim_args(args, xadd)
+        key = *args[:4], self.memory.config[b"stream-node-max-entries"]
+        known = self.memory.add_options
+        found = known.get(key)
+        if found is None:
+            found = super()._parse_add_trim_args(args, xadd)
+            if found.id_index <= 3 and len(known) < _MANY_OPTIONS:
+                known[key] = found
+        return found
+
     def _functions(self) -> Any:
         engine = super()._functions()
         if engine is not self.memory.functions:
@@ -908,24 +952,24 @@ class Session(FakeSocket):
 
     def _run_plan(self, function: Any, plan: _Plan, arguments: Sequence[bytes]) -> Any:  # noqa: C901 (the hot path)
         items: list[_Item] = []
+        args: list[Any] = list(arguments)
+        database = self._db
         try:
-            args: list[Any] = list(arguments)
-            database = self._db
             for position, decode, missing in plan.first:
                 if decode is not None:
                     args[position] = decode(args[position])
-                elif args[position] not in database:
+                elif database.get(args[position]) is None:
                     return missing
             for position, required, default in plan.keys:
                 key = args[position]
                 found = database.get(key)
                 if found is None:
-                    item = _Item(key, database, None, default() if default is not None else None)
+                    item = _Item(key, database, default() if default is not None else None)
                     item.is_new = True
                 elif required is not None and type(found.value) is not required:
                     raise SimpleError(msgs.WRONGTYPE_MSG)  # noqa: TRY301 (as above)
                 else:
-                    item = _Item(key, database, found)
+                    item = _Item(key, database, found.value, found.expireat)
                 args[position] = item
                 items.append(item)
             result = function(self, *args)

@@ -57,6 +57,8 @@ class ProtocolViolationError(Exception):
 
 # The lengths that nearly all requests have; a look-up is cheaper than checking digits.
 _KNOWN = {b"%d" % length: length for length in range(1024)}
+_HEADERS = [b"$%d" % length for length in range(1024)]
+_COUNTS = {b"*%d" % count: count for count in range(1, 1024)}
 
 
 class RequestParser:
@@ -87,7 +89,12 @@ class RequestParser:
         """The commands that `data` completes. After it, `violation` may be set: then nothing more comes."""
         if self.violation is not None:
             return []
-        if self._chunks:
+        if not self._chunks:
+            if not self._left and len(data) <= self._max_bulk:
+                command = _whole_command(data)
+                if command is not None:
+                    return [command]
+        else:
             self._chunks.append(data)
             self._have += len(data)
             if self._have < self._need:
@@ -175,6 +182,23 @@ class RequestParser:
         if words:
             commands.append(words)
         return line_end + 1
+
+
+def _whole_command(data: bytes) -> list[bytes] | None:
+    """The command that `data` is, if it is nothing else and all of it can be seen at a glance.
+
+    Most requests of a client that waits for each reply are so: one command, and no line break in an argument.
+    """
+    lines = data.split(b"\r\n", 2 * len(_HEADERS) + 1)
+    count = _COUNTS.get(lines[0])
+    if count is None or len(lines) != 2 * count + 2 or lines[-1]:
+        return None
+    args = lines[2::2]
+    try:
+        headers = [_HEADERS[length] for length in map(len, args)]
+    except IndexError:
+        return None
+    return args if lines[1:-1:2] == headers else None
 
 
 def _count(digits: bytes, most: int, complaint: str) -> int:

@@ -68,7 +68,7 @@ _POLICIES = (
 _UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1024, "m": 1000**2, "mb": 1024**2, "g": 1000**3, "gb": 1024**3}
 _NUMBERS = frozenset(
     b"maxclients timeout tcp-keepalive lua-time-limit busy-reply-threshold slowlog-max-len "
-    b"slowlog-log-slower-than latency-monitor-threshold".split()
+    b"slowlog-log-slower-than latency-monitor-threshold stream-node-max-entries".split()
 )
 
 
@@ -100,6 +100,7 @@ def _fixed(_value: bytes) -> bytes:
 _CHECKS: dict[bytes, Callable[[bytes], bytes]] = {
     b"maxmemory": _memory,
     b"proto-max-bulk-len": _memory,
+    b"stream-node-max-bytes": _memory,
     b"maxmemory-policy": _policy,
     b"notify-keyspace-events": parse_flags,
     **dict.fromkeys(_NUMBERS, _number),
