@@ -64,6 +64,9 @@ def pytest_configure(config: pytest.Config) -> None:
         app_path=values["app"][0],
         image=image,
         report=_report_path(config, values["report"][0]),
+        redirect=_addresses("jobqueue_redirect", *values["redirect"]),
+        allow=_addresses("jobqueue_allow", *values["allow"]),
+        worker_mode=_worker_mode(*values["worker_mode"]),
         explicit=whence is not None,
         reason=reason,
         worker=told["worker"] if told else None,
@@ -94,6 +97,25 @@ def _report_path(config: pytest.Config, text: str) -> str:
         what = "it is a directory" if path.is_dir() else f"there is no directory {path.parent}; make it first"
         raise pytest.UsageError(f"jobqueue: --jobqueue-report={text} cannot be written: {what}")
     return str(path)
+
+
+def _worker_mode(text: str, whence: str | None) -> str:
+    """The mode, if anybody chose one."""
+    if text not in ("inline", "process"):
+        raise pytest.UsageError(f"jobqueue: the worker mode {text!r} can be inline or process{whence}")
+    return "" if whence is None else text
+
+
+def _addresses(key: str, text: str, whence: str | None) -> str:
+    """The addresses as they are given; one that is none is an error before the run."""
+    if text:
+        from pytest_jobqueue.guard import parse_addresses
+
+        try:
+            parse_addresses(text, key)
+        except UsageError as error:
+            raise pytest.UsageError(f"jobqueue: {error}{whence}") from None
+    return text
 
 
 def _modes(text: str, image: str) -> tuple[tuple[str, ...], str]:

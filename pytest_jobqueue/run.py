@@ -7,7 +7,7 @@ that `auto` became, the one container, the report's lines) travels as plain data
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_jobqueue.journal import Journal
     from pytest_jobqueue.servers import Server
     from pytest_jobqueue.servers.container import ContainerProvider
-    from pytest_jobqueue.settings import Settings
+    from pytest_jobqueue.settings import Settings, WorkerMode
 
 
 class Run:
@@ -30,6 +30,9 @@ class Run:
         app_path: `module:attribute` of the application, or "".
         image: The image for containers.
         report: Where the report goes, or "".
+        redirect: Addresses that lead to the test's Redis, as they were given.
+        allow: Addresses that the service may connect to, likewise.
+        worker_mode: `inline` or `process` where somebody chose it, or "".
         explicit: Whether somebody chose the mode.
         reason: Why `auto` became what it is, or "".
         worker: This process's number, from 0, under pytest-xdist; None in the controller and without.
@@ -43,6 +46,9 @@ class Run:
         app_path: str = "",
         image: str = "",
         report: str = "",
+        redirect: str = "",
+        allow: str = "",
+        worker_mode: str = "",
         explicit: bool = False,
         reason: str = "",
         worker: int | None = None,
@@ -52,6 +58,9 @@ class Run:
         self.app_path = app_path
         self.image = image
         self.report = report
+        self.redirect = redirect
+        self.allow = allow
+        self.worker_mode = worker_mode
         self.explicit = explicit
         self.reason = reason
         self.worker = worker
@@ -75,6 +84,14 @@ class Run:
 
             return attach(attach_container(url, self.worker or 0, name=name))
         return serve(mode, version=settings.redis_version, image=self.image)
+
+    def settings(self, settings: Settings) -> Settings:
+        """A project's settings, with what the options say instead."""
+        if not self.worker_mode:
+            return settings
+        from dataclasses import replace
+
+        return replace(settings, worker_mode=cast("WorkerMode", self.worker_mode))
 
     def shared(self) -> dict[str, Any]:
         """What the controller tells its next worker; starts the one container if the run uses containers."""

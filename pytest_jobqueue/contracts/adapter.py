@@ -30,6 +30,7 @@ import pytest
 
 from pytest_jobqueue.adapters import Caps
 from pytest_jobqueue.contracts import jobs
+from pytest_jobqueue.errors import StrayConnectionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -216,6 +217,19 @@ class AdapterContract:
         jobs.HOOKS["fail"] = lambda: pytest.fail("seen in the job")
         self.once(jobqueue).enqueue(self.names.hooked, "fail")
         with pytest.raises(pytest.fail.Exception, match="seen in the job"):
+            jobqueue.worker.drain(on_error="record")
+
+    def test_a_job_that_connects_to_another_redis_ends_the_test(self, jobqueue: JobQueue) -> None:
+        """At once and by name, whatever the library makes of it: the client was not given the test's URL."""
+        import redis
+
+        def connect() -> None:
+            with redis.Redis("another.invalid") as client:
+                client.ping()
+
+        jobs.HOOKS["connect"] = connect
+        self.once(jobqueue).enqueue(self.names.hooked, "connect")
+        with pytest.raises(StrayConnectionError, match=r"redis://another\.invalid:6379/0"):
             jobqueue.worker.drain(on_error="record")
 
     # Time.

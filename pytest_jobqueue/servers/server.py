@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from pytest_jobqueue import kept
 from pytest_jobqueue.servers.front import LOOPBACK, Backend, Client, Front, Hook
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from pytest_jobqueue.servers.provider import Provider
+
+_OPEN: WeakSet[Server] = WeakSet()
+
+
+def open_servers() -> Sequence[Server]:
+    """Every Redis of ours that is open in this process."""
+    return list(_OPEN)
 
 
 class Server:
@@ -38,6 +46,7 @@ class Server:
         self._front = Front(backend, port)
         self.port = self._front.port
         self._closed = False
+        _OPEN.add(self)
 
     @property
     def url(self) -> str:
@@ -92,6 +101,7 @@ class Server:
         if self._closed:
             return
         self._closed = True
+        _OPEN.discard(self)
         kept.drop(self.url, self.direct_url)
         self._front.close()
         if self._provider is not None:
