@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_jobqueue.errors import JobQueueError as JobQueueError
     from pytest_jobqueue.errors import JobQueueWarning as JobQueueWarning
     from pytest_jobqueue.errors import UsageError as UsageError
+    from pytest_jobqueue.errors import WorkerEndedError as WorkerEndedError
     from pytest_jobqueue.handlers import Handlers as Handlers
     from pytest_jobqueue.harness import JobQueue as JobQueue
     from pytest_jobqueue.job import Job as Job
@@ -36,6 +37,7 @@ _HOMES = {
     "Server": "servers",
     "Settings": "settings",
     "UsageError": "errors",
+    "WorkerEndedError": "errors",
     "serve": "servers",
 }
 

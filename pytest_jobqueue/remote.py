@@ -217,6 +217,7 @@ class ProcessWorker(Worker):
         most = self._settings.drain_limit if limit is None else limit
         deadline = Deadline(self._settings.drain_timeout if timeout is None else timeout)
         deadline.start()
+        self._commit()
         failed_before = _ids(self._binding.failed())
         outcomes: list[Outcome] = []
         pause = _SOON
