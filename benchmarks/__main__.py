@@ -18,7 +18,17 @@ from benchmarks.rows import BrokenError, Effort, NotMeasuredError, Row, Table
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-QUESTIONS = ("loading", "one_test", "jobs", "go_drain", "round_trip", "crowd", "side_by_side", "libraries")
+QUESTIONS = (
+    "loading",
+    "one_test",
+    "jobs",
+    "go_drain",
+    "round_trip",
+    "crowd",
+    "side_by_side",
+    "libraries",
+    "idle_workers",
+)
 
 
 def _arguments() -> argparse.Namespace:
