@@ -33,17 +33,21 @@ _SEVERAL = (list, tuple)
 _led: dict[int, tuple[Any, str]] = {}  # what leads to a Redis of ours now, by identity, and to which
 
 
-def load_app(path: str) -> Any:
+def load_app(path: str, what: str = _OPTION) -> Any:
     """Import the application object at `module:attribute`, or the only one of a module.
+
+    Args:
+        path: The path.
+        what: What said so, for messages.
 
     Raises:
         UsageError: There is no such module or attribute, the module cannot be imported, or it has no
             application or several.
     """
     if not path or ":" in path:
-        return load(path, _OPTION)
-    module = import_module(path, path, _OPTION)
-    return module if fitting(all_adapters(), module) else _only_app(module)
+        return load(path, what)
+    module = import_module(path, path, what)
+    return module if fitting(all_adapters(), module) else _only_app(module, what)
 
 
 def one_app(app: Any) -> Any:
@@ -97,7 +101,7 @@ def _pieces(app: Any) -> list[Any]:
     return [one for one in found if not isinstance(one, Handlers)]
 
 
-def _only_app(module: Any) -> Any:
+def _only_app(module: Any, what: str) -> Any:
     adapters = all_adapters()
     name, apps = module.__name__, _apps_of(module, adapters)
     if len(apps) == 1:
@@ -107,13 +111,13 @@ def _only_app(module: Any) -> Any:
         if _is_one(together, adapters):
             return together
         raise UsageError(
-            f"{_OPTION} is {name!r}, and that module has {len(apps)} applications; name one of them:"
+            f"{what} is {name!r}, and that module has {len(apps)} applications; name one of them:"
             + "".join(_lines(name, apps, adapters))
         )
     below = [sys.modules[one] for one in sorted(sys.modules) if one.startswith(f"{name}.")]
     found = [line for one in below if one for line in _lines(one.__name__, _apps_of(one, adapters), adapters)]
     raise UsageError(
-        f"{_OPTION} is {name!r}, and that module has no application that an adapter is for; "
+        f"{what} is {name!r}, and that module has no application that an adapter is for; "
         + (f"below it there is:{''.join(found)}" if found else "name the object as module:attribute")
     )
 

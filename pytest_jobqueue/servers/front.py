@@ -73,7 +73,7 @@ class Backend(Protocol):
     def close(self) -> None:
         """Give back what it holds; called once no connection is left."""
 
-    def connection(self, front: Front, *, direct: bool) -> asyncio.BaseProtocol:
+    def connection(self, front: Front, *, direct: bool) -> asyncio.Protocol:
         """A protocol for the next connection; it calls `front.joined` and `front.left`."""
 
     def reset(self) -> None:
@@ -82,6 +82,9 @@ class Backend(Protocol):
 
 class Front:
     """Two loopback listeners on one backend.
+
+    Attributes:
+        latency: Seconds that what services send takes longer, on connections that are made from now on.
 
     Args:
         backend: What stands behind.
@@ -94,6 +97,7 @@ class Front:
     def __init__(self, backend: Backend, port: int = 0) -> None:
         self.backend = backend
         self.hooks: tuple[Hook, ...] = ()
+        self.latency = 0.0
         self._connections: dict[Connection, bool] = {}
         self._thread = LoopThread()
         self._listeners: list[asyncio.AbstractServer] = []
@@ -119,8 +123,13 @@ class Front:
         return int(listening.getsockname()[1])
 
     async def _serve(self, listening: socket.socket, *, direct: bool) -> None:
-        def factory() -> asyncio.BaseProtocol:
-            return self.backend.connection(self, direct=direct)
+        def factory() -> asyncio.Protocol:
+            connection = self.backend.connection(self, direct=direct)
+            if direct or not self.latency:
+                return connection
+            from pytest_jobqueue.servers.latency import Delayed
+
+            return Delayed(connection, self.latency)
 
         loop = self._thread.loop
         self._listeners.append(await loop.create_server(factory, sock=listening, backlog=BACKLOG))

@@ -50,7 +50,7 @@ class MemoryBackend:
         """Whether nobody has asked it anything since the last reset."""
         return self.memory.untouched
 
-    def connection(self, front: Front, *, direct: bool) -> asyncio.BaseProtocol:
+    def connection(self, front: Front, *, direct: bool) -> asyncio.Protocol:
         """A protocol for the next connection."""
         return MemoryConnection(self.memory, front, direct=direct)
 

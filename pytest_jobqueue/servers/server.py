@@ -96,6 +96,15 @@ class Server:
         """
         return self._front.add_hook(hook)
 
+    @property
+    def latency(self) -> float:
+        """Seconds that each request takes longer on connections to `url` that are made from now on."""
+        return self._front.latency
+
+    @latency.setter
+    def latency(self, seconds: float) -> None:
+        self._front.latency = seconds
+
     def close(self) -> None:
         """Close every connection and end what was started; harmless a second time."""
         if self._closed:

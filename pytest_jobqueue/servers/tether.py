@@ -15,7 +15,7 @@ import weakref
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _tethers: weakref.WeakSet[Tether] = weakref.WeakSet()
 
@@ -43,7 +43,10 @@ class Tether:
         script: str,
         *arguments: str,
         stdout: int | IO[bytes] = subprocess.DEVNULL,
+        stderr: int | IO[bytes] = subprocess.DEVNULL,
         env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+        pass_fds: Sequence[int] = (),
     ) -> None:
         """Start the shell.
 
@@ -51,7 +54,10 @@ class Tether:
             script: POSIX shell text; it reads standard input, and goes on when that ends.
             arguments: What the script sees as `$1`, `$2`, ….
             stdout: Where the script's output goes.
+            stderr: Where its errors go.
             env: Its environment; None for this process's own.
+            cwd: Its working directory.
+            pass_fds: Descriptors that it and what it starts inherit.
 
         Raises:
             OSError: No shell, or no process or descriptor left.
@@ -65,9 +71,10 @@ class Tether:
                 ["/bin/sh", "-c", script, "pytest-jobqueue", *arguments],
                 stdin=theirs,
                 stdout=stdout,
-                stderr=subprocess.DEVNULL,
+                stderr=stderr,
                 env=env,
-                cwd="/",
+                cwd=cwd,
+                pass_fds=pass_fds,
                 start_new_session=True,
             )
         except BaseException:

@@ -83,7 +83,7 @@ class UpstreamBackend:
         """Nobody here knows what happened on a real server."""
         return False
 
-    def connection(self, front: Front, *, direct: bool) -> asyncio.BaseProtocol:
+    def connection(self, front: Front, *, direct: bool) -> asyncio.Protocol:
         """A protocol for the next connection."""
         return ClientSide(self._target, front, direct=direct)
 

@@ -1,0 +1,27 @@
+"""Which Python files change below this folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_jobqueue.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+async def changes() -> AsyncIterator[str]:
+    """The files of one burst of changes, in words, again and again.
+
+    Raises:
+        UsageError: watchfiles is not installed.
+    """
+    try:
+        from watchfiles import PythonFilter, awatch
+    except ModuleNotFoundError:
+        raise UsageError('--reload needs watchfiles: pip install "pytest-jobqueue[dev]"') from None
+    here = Path.cwd()
+    async for found in awatch(here, watch_filter=PythonFilter(), recursive=True):
+        names = sorted({str(Path(path).relative_to(here)) for _, path in found})
+        yield ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
