@@ -1,8 +1,8 @@
 """What does an idle worker process send: each library's own worker command, on `fake` and on `server`?
 
 Both run at the same time, for the same seconds, once each has started. The front counts what clients send, in
-front of either Redis alike. A worker that does nothing must not be busier on the fake: a blocking command that
-does not block there would show here first.
+front of either Redis alike. A worker that does nothing must not be busier on the fake: a blocking command
+that does not block there would show here first.
 """
 
 from __future__ import annotations

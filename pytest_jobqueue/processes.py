@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from pytest_jobqueue import databases
 from pytest_jobqueue.adapters.telling import Listening
 from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.servers.tether import Tether
@@ -159,6 +160,8 @@ class WorkerProcess:
 def _command(app_path: str, url: str, settings: Settings, home: Path) -> list[str]:
     chosen = json.dumps(asdict(settings))
     options = {"--app": app_path, "--url": url, "--settings": chosen, "--tell": str(home)}
+    if named := databases.names():
+        options["--databases"] = json.dumps(named)
     words = [word for option in options.items() for word in option]
     return [sys.executable, "-m", "pytest_jobqueue.work", *words, "--", *settings.worker_options]
 

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_jobqueue.adapters.telling import Began
 from pytest_jobqueue.deadline import Deadline
-from pytest_jobqueue.errors import DrainLimitError, DrainTimeoutError, UsageError, WorkerEndedError
+from pytest_jobqueue.errors import (
+    DrainLimitError,
+    DrainTimeoutError,
+    UsageError,
+    WorkerEndedError,
+    WorkerJobError,
+)
 from pytest_jobqueue.job import Outcome
 from pytest_jobqueue.journal import Note, Ran
 from pytest_jobqueue.processes import GRACE, WorkerProcess, import_path
@@ -274,7 +280,7 @@ class ProcessWorker(Worker):
         """Failures that are on the server and that nobody told of: of a process that died, for example."""
         known = failed_before | {outcome.job.id for outcome in outcomes}
         return [
-            Outcome(job, "failed", exception=WorkerEndedError(f"{job}: {job.error or 'it failed'}"))
+            Outcome(job, "failed", exception=WorkerJobError(f"{job}: {job.error or 'it failed'}"))
             for job in self._binding.failed()
             if job.id not in known
         ]

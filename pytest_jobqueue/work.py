@@ -15,7 +15,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_jobqueue import applications, registry
+from pytest_jobqueue import applications, databases, registry
 from pytest_jobqueue.adapters import Work
 from pytest_jobqueue.adapters.telling import Telling
 from pytest_jobqueue.errors import UsageError
@@ -39,6 +39,7 @@ def prepare(argv: Sequence[str]) -> Callable[[], object]:
     parser.add_argument("--url", required=True, help="the Redis")
     parser.add_argument("--settings", default="{}", help="fields of pytest_jobqueue.Settings, as JSON")
     parser.add_argument("--tell", default="", help="the folder in which a test listens")
+    parser.add_argument("--databases", default="{}", help="names of Django's databases, as JSON")
     parser.add_argument("options", nargs="*", help="options of the library's own worker command")
     given = parser.parse_args(argv)
     settings = json.loads(given.settings)
@@ -46,7 +47,9 @@ def prepare(argv: Sequence[str]) -> Callable[[], object]:
         if settings.get(name) is not None:
             settings[name] = tuple(settings[name])
     work = Work(given.app, given.url, Settings(**settings), Telling(given.tell), tuple(given.options))
-    return registry.command(applications.load_app(given.app), work)
+    app = applications.load_app(given.app)
+    databases.use(json.loads(given.databases))
+    return registry.command(app, work)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Process mode chosen for a project, for a run and for one test; and what a failed test's report has of it."""
+"""Process mode, chosen for a project, a run and one test; and what a failed test's report has of it."""
 
 from __future__ import annotations
 

@@ -196,8 +196,9 @@ class SidekiqBinding:
     # The two halves of it, for a process that does nothing else
 
     def take(self, *, wait: float) -> Taken | None:
-        """Take the next job; a dialect that does not acknowledge waits for it so many seconds, in Redis."""
-        return self._worker.take(None) if self.dialect.acks else self._worker.wait(wait)
+        """Take the next job, and wait for it in Redis for so many seconds."""
+        found = self._worker.take(None) if self.dialect.acks else None
+        return found or self._worker.wait(wait)
 
     def run(self, taken: Taken) -> Outcome:
         """Run a job that was taken."""

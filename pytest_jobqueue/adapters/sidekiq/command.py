@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_jobqueue.adapters import Work
 
-_LOOK_EVERY = 0.05  # seconds between two looks at empty queues
+_LOOK_EVERY = 0.2  # seconds between two looks at what is due
 _BEAT_EVERY = 5.0
 
 
@@ -51,8 +51,7 @@ def _work(app: Any, work: Work) -> None:
                 binding.beat()
             taken = binding.take(wait=_LOOK_EVERY)
             if taken is None:
-                if not _ticked(binding) and binding.caps.acks:
-                    stop.wait(_LOOK_EVERY)
+                _tick(binding)
                 continue
             key, job = str(next(keys)), binding.job(taken)
             work.telling.began(key, job)
@@ -64,9 +63,8 @@ def _work(app: Any, work: Work) -> None:
         binding.close()
 
 
-def _ticked(binding: Any) -> int:
+def _tick(binding: Any) -> None:
     try:
-        return int(binding.tick())
+        binding.tick()
     except PoisonJobError as error:
         print(f"{error}", flush=True)  # noqa: T201 (the log of this process)
-        return 1

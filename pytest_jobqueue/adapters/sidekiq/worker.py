@@ -116,11 +116,15 @@ class Worker:
         return found
 
     def wait(self, seconds: float) -> Taken | None:
-        """The next job of a dialect that does not acknowledge, waited for with BRPOP as Sidekiq does."""
+        """The next job, waited for in Redis as the dialect does; go-workers2 waits at one queue at a time."""
         self._lanes.discover()
         lanes = {lane.key: lane for lane in self._lanes.listening}
-        found = self._link.call("BRPOP", *lanes, str(seconds)) if lanes else None
-        return None if found is None else Taken(lanes[found[0].decode()], found[1])
+        if not self._dialect.acks:
+            found = self._link.call("BRPOP", *lanes, str(seconds))
+            return None if found is None else Taken(lanes[found[0].decode()], found[1])
+        first = self._lanes.listening[0]
+        raw = self._link.call("BRPOPLPUSH", first.key, first.in_progress, str(seconds))
+        return None if raw is None else Taken(first, raw)
 
     def _last_look(self) -> Taken | None:
         """Most likely a drain is at its end: ask in one go all that is asked there."""
