@@ -33,7 +33,7 @@ from pytest_jobqueue.adapters.streaq.place import inside
 from pytest_jobqueue.deadline import Deadline, DeadlineExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Generator, Sequence
     from datetime import datetime
 
     from streaq import Worker
@@ -228,7 +228,7 @@ class Life:
         context = self._context.copy()
         if task_id is not None:
             context.run(_RUNNING.set, task_id)
-        return await context.run(asyncio.create_task, coroutine)
+        return await _Within(context, coroutine)
 
     def end(self) -> None:
         """Ask the worker to stop, once its loop runs again."""
@@ -244,6 +244,29 @@ class Life:
         if error is not None and not self._failed:
             self._failed = True
             raise _only(error)
+
+
+class _Within:
+    """A coroutine that runs in this task and in a context of its own; a task of its own would cost two turns."""
+
+    def __init__(self, context: contextvars.Context, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._context, self._coroutine = context, coroutine
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        run, coroutine = self._context.run, self._coroutine
+        try:
+            waits_for = run(coroutine.send, None)
+            while True:
+                try:
+                    told = yield waits_for
+                except BaseException as error:  # noqa: BLE001 (it is the coroutine's)
+                    waits_for = run(coroutine.throw, error)
+                else:
+                    waits_for = run(coroutine.send, told)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            coroutine.close()
 
 
 def _only(error: BaseException) -> BaseException:
