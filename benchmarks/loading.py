@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import workers
 from benchmarks.remote import ROOT
 from benchmarks.rows import BrokenError, Effort, NotMeasuredError, Row
 from benchmarks.turns import in_turn, ratio, series
@@ -75,11 +76,12 @@ def measure(effort: Effort) -> list[Row]:
         del sides["pytest_redis"]
     results = in_turn(effort.rounds * 2, sides)
     ours, cpu = (series(results["pytest_jobqueue"], key) for key in ("wall", "cpu"))
-    compared = f"processor {cpu.best:.1f} ms; pytest-redis: not installed"
+    beside = ", ".join(dict.fromkeys(name.partition(",")[0] for name in workers.installed())) or "none"
+    compared = f"processor {cpu.best:.1f} ms; job libraries installed: {beside}; pytest-redis: not installed"
     if "pytest_redis" in results:
         peer = series(results["pytest_redis"], "wall")
         times = ratio(peer, ours)[0]
-        compared = f"processor {cpu.best:.1f} ms; pytest-redis {peer.best:.0f} ms, {times:.0f} times as much"
+        compared = compared.removesuffix("not installed") + f"{peer.best:.0f} ms, {times:.0f} times as much"
     with_plugin, without = _modules("-p", "pytest_jobqueue.plugin"), _modules()
     others = sorted(name for name in with_plugin - without if name.partition(".")[0] != "pytest_jobqueue")
     return [

@@ -247,7 +247,7 @@ class Life:
 
 
 class _Within:
-    """A coroutine that runs in this task and in a context of its own; a task of its own would cost two turns."""
+    """A coroutine that runs in this task and in another context; a task of its own would cost two turns."""
 
     def __init__(self, context: contextvars.Context, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._context, self._coroutine = context, coroutine
@@ -259,7 +259,7 @@ class _Within:
             while True:
                 try:
                     told = yield waits_for
-                except BaseException as error:  # noqa: BLE001 (it is the coroutine's)
+                except BaseException as error:  # noqa: BLE001, PERF203 (it is the coroutine's)
                     waits_for = run(coroutine.throw, error)
                 else:
                     waits_for = run(coroutine.send, told)
