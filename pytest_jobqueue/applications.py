@@ -82,8 +82,9 @@ def led(app: Any, url: str) -> Iterator[None]:
     for key, piece in pieces.items():
         if key in _led:
             raise UsageError(
-                f"{piece!r} is in another JobQueue already, which leads it to {_led[key][1]}; use that one's "
-                "producer and worker (in a test, the fixture jobqueue), or close it first"
+                f"the application ({_kind(piece)}) is in another JobQueue already, which leads it to "
+                f"{_led[key][1]}; use that one's producer and worker (in a test, the fixture jobqueue), or "
+                "close it first"
             )
     _led.update({key: (piece, url) for key, piece in pieces.items()})
     try:
@@ -99,6 +100,11 @@ def _pieces(app: Any) -> list[Any]:
         return [app]
     found = [one for one in (app, *_parts(app)) if _is_app(one, ADAPTERS)]
     return [one for one in found if not isinstance(one, Handlers)]
+
+
+def _kind(piece: Any) -> str:
+    kind = piece if isinstance(piece, type) else type(piece)
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _only_app(module: Any, what: str) -> Any:

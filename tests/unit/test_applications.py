@@ -260,8 +260,9 @@ def test_one_in_two_harnesses(make):
     with led(first, "redis://one"):
         with pytest.raises(UsageError) as caught, led(second, "redis://two"):
             pass
+        assert str(caught.value).startswith("the application (")
         assert str(caught.value).endswith(
-            " is in another JobQueue already, which leads it to redis://one; use that one's producer and "
+            ") is in another JobQueue already, which leads it to redis://one; use that one's producer and "
             "worker (in a test, the fixture jobqueue), or close it first"
         )
         with led(Queue(), "redis://two"):
