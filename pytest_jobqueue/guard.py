@@ -97,6 +97,7 @@ def _parse(entry: str, key: str) -> Address:
     return found
 
 
+@lru_cache(128)
 def _address(url: str) -> Address | None:
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES:
