@@ -1,6 +1,7 @@
 """A job whose worker died is taken again once it has been idle for long enough.
 
-That is so short a time here that no clock need be moved, on any server.
+That is so short a time here that no clock need be moved, on any server. A worker says that it is alive when
+nine tenths of it are over, so where that counts the last tenth is long enough for a busy machine.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ streaq = pytest.importorskip("streaq")
 
 
 @pytest.fixture
-def worker():
-    return streaq.Worker("redis://redis.invalid", idle_timeout=0.05)
+def worker(request):
+    return streaq.Worker("redis://redis.invalid", idle_timeout=getattr(request, "param", 0.05))
 
 
 def test_it_is_running_and_then_ready_and_runs(jobqueue, add):
@@ -29,12 +30,13 @@ def test_it_is_running_and_then_ready_and_runs(jobqueue, add):
     assert jobqueue.worker.drain().results == [3, 7]
 
 
+@pytest.mark.parametrize("worker", [2.0], indirect=True)
 def test_a_job_that_runs_for_longer_is_not_taken_from_its_worker(jobqueue, worker):
     import asyncio
 
     @worker.task(name="long")
     async def long():
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(2.5)
         return [job.name for job in jobqueue.binding.running()]
 
     jobqueue.producer.enqueue("long")
