@@ -9,8 +9,6 @@ import contextlib
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from typing_extensions import Self
-
 from pytest_jobqueue import applications, on_commit, registry, reports
 from pytest_jobqueue.assertions import Assertions
 from pytest_jobqueue.errors import UsageError
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import redis
+    from typing_extensions import Self
 
     from pytest_jobqueue.servers import Server
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from importlib.util import find_spec
 
 import pytest
@@ -32,6 +33,8 @@ def name(request):
 
 @pytest.fixture
 def app(service, name):
+    if name == "streaq" and version("streaq").startswith("7.0."):
+        pytest.skip("the worker of streaQ 7.0 does not understand what coredis 6.9 answers")
     return service(name)
 
 

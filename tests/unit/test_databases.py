@@ -1,4 +1,4 @@
-"""A worker process of a Django project uses the databases of the test, by the names that the runner gave them."""
+"""A worker process of a Django project uses the test's databases, by the names that the runner gave them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Huey's own consumer on the application: `huey_consumer module.huey`.
 
 Huey acknowledges nothing, so what is told begins where a message leaves the queue (`storage.dequeue`), and
-ends when `Huey.execute` returns. Both are replaced on the one Huey of this process, before the consumer starts.
+ends when `Huey.execute` returns. Both are replaced on this process' one Huey, before the consumer starts.
 """
 
 from __future__ import annotations
