@@ -21,6 +21,7 @@ from __future__ import annotations
 import datetime as dt
 import signal
 import sys
+import threading
 import time
 import traceback
 from dataclasses import dataclass, field, fields
@@ -30,7 +31,7 @@ import pytest
 
 from pytest_jobqueue.adapters import Caps
 from pytest_jobqueue.contracts import jobs
-from pytest_jobqueue.errors import StrayConnectionError
+from pytest_jobqueue.errors import StrayConnectionError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -158,8 +159,6 @@ class AdapterContract:
 
     def test_it_runs_in_the_tests_own_thread(self, jobqueue: JobQueue) -> None:
         """So mocks, coverage and database transactions of the test apply."""
-        import threading
-
         jobs.HOOKS["thread"] = threading.get_ident
         self.once(jobqueue).enqueue(self.names.hooked, "thread")
         assert jobqueue.worker.drain().results == [threading.get_ident()]
@@ -309,6 +308,17 @@ class AdapterContract:
         if not jobqueue.binding.failed():
             assert jobqueue.worker.drain().results == [5]
 
+    # Refuse.
+
+    def test_an_argument_that_cannot_be_sent_is_named(self, jobqueue: JobQueue) -> None:
+        """With the job and its value; and nothing is sent."""
+        argument = threading.Lock()
+        with pytest.raises(TypeError) as caught:
+            self.once(jobqueue).enqueue(self.names.add, 1, argument)
+        assert self.names.add in str(caught.value)
+        assert repr(argument) in str(caught.value)
+        assert list(jobqueue.binding.pending()) == []
+
     # Leave.
 
     def test_signal_handlers_and_timers_stay_as_they_were(self, jobqueue: JobQueue) -> None:
@@ -328,7 +338,7 @@ class AdapterContract:
         """Refused when it is enqueued, or reported when it is run; never lost in silence."""
         try:
             jobqueue.producer.enqueue("no_such_module.no_such_job", 1)
-        except Exception as error:  # noqa: BLE001 (which one is the library's affair)
+        except UsageError as error:
             assert "no_such_job" in str(error)  # noqa: PT017 (either here or below)
             return
         (outcome,) = jobqueue.worker.drain(on_error="record")

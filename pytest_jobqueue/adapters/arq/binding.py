@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import pickle
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from arq.constants import default_queue_name
+from arq.jobs import SerializationError
 from arq.utils import timestamp_ms
 from arq.worker import func
 from redis.exceptions import RedisError
 
+from pytest_jobqueue.adapters.arguments import name_refused
 from pytest_jobqueue.adapters.arq import CAPS
 from pytest_jobqueue.adapters.arq.life import Life, Started
 from pytest_jobqueue.adapters.arq.place import Place
@@ -124,7 +127,7 @@ class ArqBinding:
 
         Raises:
             UsageError: There is no such function or option.
-            SerializationError: arq's own, about the arguments.
+            TypeError: The serialiser refuses an argument.
         """
         return (await self.enqueue_many((call,)))[0]
 
@@ -135,7 +138,12 @@ class ArqBinding:
         jobs = []
         for call, kwargs in zip(calls, options, strict=True):
             queue = kwargs.get("_queue_name") or self._queue
-            made = await pool.enqueue_job(call.name, *call.args, **{**kwargs, **call.kwargs})
+            try:
+                made = await pool.enqueue_job(call.name, *call.args, **{**kwargs, **call.kwargs})
+            except SerializationError as error:
+                dumps = self._place.kwargs.get("job_serializer") or pickle.dumps
+                name_refused(call, error, "arq's serialiser", lambda value: dumps({"value": value}))  # noqa: B023 (it is called at once)
+                raise
             job_id = made.job_id if made is not None else kwargs["_job_id"]
             found = None if made is not None else self._store.result(job_id)
             jobs.append(found or self._store.entry(queue, job_id).job)

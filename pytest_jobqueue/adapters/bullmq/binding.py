@@ -7,9 +7,11 @@ is `{}`. There is no list of names: whatever a queue's processor takes is a job.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from pytest_jobqueue.adapters.arguments import name_refused
 from pytest_jobqueue.adapters.bullmq import CAPS
 from pytest_jobqueue.adapters.bullmq.life import Life
 from pytest_jobqueue.adapters.bullmq.store import Store, read
@@ -89,11 +91,16 @@ class BullMQBinding:
         made: dict[int, Job] = {}
         for name, indices in by_queue.items():
             queue = self._life().queue(name, self._queue_options(name))
-            if len(indices) == 1:
-                spec = specs[indices[0]]
-                found = [await queue.add(spec["name"], spec["data"], spec["opts"])]
-            else:
-                found = await queue.addBulk([specs[index] for index in indices])
+            try:
+                if len(indices) == 1:
+                    spec = specs[indices[0]]
+                    found = [await queue.add(spec["name"], spec["data"], spec["opts"])]
+                else:
+                    found = await queue.addBulk([specs[index] for index in indices])
+            except (TypeError, ValueError) as error:
+                for index in indices:
+                    name_refused(calls[index], error, "JSON", _json)
+                raise
             for index, job in zip(indices, found, strict=True):
                 made[index] = self._made(name, queue.prefix, job)
         return [made[index] for index in range(len(calls))]
@@ -233,3 +240,8 @@ class BullMQBinding:
         """Lead the service's own clients where they led before."""
         self._store.close()
         self._led.restore()
+
+
+def _json(value: Any) -> str:
+    """As BullMQ has it: without NaN."""
+    return json.dumps(value, allow_nan=False)

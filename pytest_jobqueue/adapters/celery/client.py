@@ -17,6 +17,7 @@ from kombu.exceptions import EncodeError
 from kombu.serialization import dumps, loads
 from kombu.utils.uuid import uuid
 
+from pytest_jobqueue.adapters.arguments import name_refused
 from pytest_jobqueue.adapters.celery.store import due_time
 from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.job import Job
@@ -109,20 +110,15 @@ class Client:
     def _survive(self, call: Call, task: Task, options: dict[str, Any]) -> None:
         """Raise an error that names the argument which the serialiser refuses."""
         serializer = options.get("serializer") or task.serializer or self._app.conf.task_serializer
+
+        def dumped(value: Any) -> None:
+            if not hasattr(value, "model_dump"):  # a pydantic task's, which Celery itself makes plain
+                dumps(value, serializer)
+
         try:
             dumps((call.args, dict(call.kwargs)), serializer)
         except EncodeError as error:
-            named = [*((str(place), value) for place, value in enumerate(call.args)), *call.kwargs.items()]
-            for name, value in named:
-                if hasattr(value, "model_dump"):  # a pydantic task's, which Celery itself makes plain
-                    continue
-                try:
-                    dumps(value, serializer)
-                except EncodeError as refused:
-                    raise TypeError(
-                        f"argument {name} of {call.name} is {value!r}, which the serializer "
-                        f"{serializer!r} refuses: {refused}"
-                    ) from error
+            name_refused(call, error, f"the serializer {serializer!r}", dumped)
 
     def _job(self, call: Call, result: Any, published: list[dict[str, Any]]) -> Job:
         message = published[-1] if published else {}

@@ -69,7 +69,7 @@ class DramatiqBinding:
 
         Raises:
             UsageError: There is no such actor, queue or option.
-            TypeError: The encoder's own, about an argument.
+            TypeError: The encoder refuses an argument.
         """
         return self.enqueue_many((call,))[0]
 

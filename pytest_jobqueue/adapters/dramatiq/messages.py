@@ -5,10 +5,11 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from dramatiq import Message
+from dramatiq import Message, get_encoder
 from dramatiq.common import q_name
 from dramatiq.errors import ActorNotFound, DecodeError
 
+from pytest_jobqueue.adapters.arguments import name_refused
 from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.job import Job
 
@@ -25,7 +26,7 @@ def message_for(broker: Broker, call: Call) -> Message[Any]:
 
     Raises:
         UsageError: There is no such actor, queue or option.
-        Exception: The encoder's own, about an argument.
+        TypeError: The encoder refuses an argument.
     """
     try:
         actor = broker.get_actor(call.name)
@@ -51,7 +52,17 @@ def message_for(broker: Broker, call: Call) -> Message[Any]:
                 f"{did_you_mean(call.queue, queues)} (declared: {', '.join(queues)})"
             )
         message = message.copy(queue_name=call.queue)
-    return Message.decode(message.encode())
+    try:
+        return Message.decode(message.encode())
+    except Exception as error:
+        encoder = get_encoder()
+        name_refused(
+            call,
+            error,
+            f"Dramatiq's {type(encoder).__name__}",
+            lambda value: encoder.encode({"value": value}),
+        )
+        raise
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from huey.registry import Message
 from huey.utils import normalize_time
 
+from pytest_jobqueue.adapters.arguments import name_refused
+from pytest_jobqueue.adapters.huey.place import registered_names
 from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.job import Job
 
@@ -33,7 +35,7 @@ def task_for(huey: Huey, call: Call) -> Task:
 
     Raises:
         UsageError: There is no such task, queue or option.
-        Exception: The serialiser's own, about an argument.
+        TypeError: The serialiser refuses an argument.
     """
     name = _registered(huey, call.name)
     if call.queue not in (None, huey.name):
@@ -53,11 +55,15 @@ def task_for(huey: Huey, call: Call) -> Task:
         eta = normalize_time(eta=dt.datetime.fromtimestamp(call.at, dt.timezone.utc), utc=huey.utc)
     fields = {"id": str(uuid.uuid4()), "eta": eta, **call.options}
     message = Message(name=name, args=call.args, kwargs=dict(call.kwargs), **fields)
-    return huey.deserialize_task(huey.serializer.serialize(message))
+    try:
+        return huey.deserialize_task(huey.serializer.serialize(message))
+    except Exception as error:
+        name_refused(call, error, f"Huey's {type(huey.serializer).__name__}", huey.serializer.serialize)
+        raise
 
 
 def _registered(huey: Huey, name: str) -> str:
-    names = sorted(huey._registry._registry)  # noqa: SLF001 (Huey prints them, and gives them to nobody)
+    names = registered_names(huey)
     if name in names:
         return name
     same = [known for known in names if known.rpartition(".")[2] == name]

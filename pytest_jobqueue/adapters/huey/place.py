@@ -1,7 +1,7 @@
 """Where an application keeps its tasks: ours while it lasts, and afterwards as before.
 
-Private names of Huey, tried on 2.5.0, 3.0.0 and 3.5.4, stand here and in `messages`: `_timeout_handler` (a
-consumer sets it; Huey 3) and `_registry._registry` (for messages).
+Private names of Huey, tried on 2.5.0, 3.0.0 and 3.5.4, stand here only: `_timeout_handler` (a consumer sets
+it; Huey 3) and `_registry._registry`.
 """
 
 from __future__ import annotations
@@ -60,6 +60,11 @@ class Place:
     def _put_back(self) -> None:
         self._huey.immediate = self._immediate
         self._huey.storage = self._storage
+
+
+def registered_names(huey: Huey) -> list[str]:
+    """What the tasks are called; Huey prints these names, and gives them to nobody."""
+    return sorted(huey._registry._registry)  # noqa: SLF001 (see the head of this file)
 
 
 def _is_of_processes(handler: Any) -> bool:

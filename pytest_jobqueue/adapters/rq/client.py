@@ -16,6 +16,7 @@ from rq import Queue
 from rq.utils import import_attribute
 from rq.version import VERSION
 
+from pytest_jobqueue.adapters.arguments import name_refused
 from pytest_jobqueue.adapters.rq.place import django_queue
 from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.job import Job
@@ -158,16 +159,7 @@ def _check_name(name: Any) -> None:
 
 
 def _name_argument(queue: Any, call: Call, error: Exception) -> None:
-    """Raise a TypeError that names the argument which the serializer refuses, if that was the matter."""
-    places = [(f"argument {place}", value) for place, value in enumerate(call.args, 1)]
-    places += [(f"argument {key!r}", value) for key, value in call.kwargs.items()]
-    for place, value in places:
-        try:
-            queue.serializer.dumps(value)
-        except Exception:  # noqa: BLE001, PERF203 (serializers have errors of all kinds)
-            raise TypeError(
-                f"{place} of {call.name} does not survive {_title(queue.serializer)}: {value!r}; {error}"
-            ) from error
+    name_refused(call, error, _title(queue.serializer), queue.serializer.dumps)
 
 
 def _title(serializer: Any) -> str:

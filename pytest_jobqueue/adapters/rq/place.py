@@ -4,8 +4,8 @@ A connection pool is moved, not replaced, so everything that shares it moves alo
 connection for each call of `get_queue`, from its settings: there the settings are changed in place. A queue
 that was made to run its jobs at once (`is_async=False`) queues them, as in production.
 
-Not documented by RQ, the same in 2.0.0, 2.6.1 and 3.0.0: `Queue._is_async`, and the attribute under which a
-server's version is kept on the client.
+Private names of RQ, the same in 2.0.0, 2.6.1 and 3.0.0, stand here only: `Queue._is_async`; the attribute
+under which a server's version is kept on the client; and `Job._exc_info`.
 """
 
 from __future__ import annotations
@@ -121,6 +121,12 @@ def _changed(thing: Any, name: str, value: Any) -> Callable[[], None]:
     kept = vars(thing).get(name)
     setattr(thing, name, value)
     return partial(setattr, thing, name, kept)
+
+
+def error_on_the_job(raw: Any) -> str | None:
+    """What RQ 2 writes of a job that was abandoned: on the job itself, and no result."""
+    text: str | None = raw._exc_info  # noqa: SLF001 (see the head of this file)
+    return text
 
 
 def _listed(app: Any) -> tuple[Any, ...]:

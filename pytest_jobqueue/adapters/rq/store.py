@@ -2,8 +2,6 @@
 
 RQ's registries clean themselves when they are asked for their jobs, which is maintenance behind the test's
 back; so their keys are read, and RQ's own classes only turn what is there into jobs.
-
-Not documented by RQ: `Job._exc_info`, which RQ 2.0 writes for an abandoned job.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ from rq.job import JobStatus
 from rq.registry import DeferredJobRegistry, FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
 from rq.results import Result
 
+from pytest_jobqueue.adapters.rq.place import error_on_the_job
 from pytest_jobqueue.job import Job
 
 if TYPE_CHECKING:
@@ -185,8 +184,7 @@ def _failure(raw: Any) -> str | None:
     if raw.get_status(refresh=False) != JobStatus.FAILED:
         return None
     latest = raw.latest_result()
-    # RQ 2 writes of a job that was abandoned on the job itself.
-    return _last_line(raw._exc_info if latest is None else latest.exc_string)  # noqa: SLF001
+    return _last_line(error_on_the_job(raw) if latest is None else latest.exc_string)
 
 
 def _last_line(text: str | None) -> str | None:

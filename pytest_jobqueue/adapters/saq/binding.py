@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from saq.job import Job as SaqJob
+
+from pytest_jobqueue.adapters.arguments import name_refused
 from pytest_jobqueue.adapters.saq import CAPS
 from pytest_jobqueue.adapters.saq.calls import arguments, check_name, functions_of, options
 from pytest_jobqueue.adapters.saq.life import Life
@@ -65,7 +68,11 @@ class SaqBinding:
         self._life()
         jobs = []
         for call, (kwargs, properties, names) in zip(calls, asked, strict=True):
-            made = await self._queue.enqueue(call.name, kwargs=kwargs, **properties)
+            try:
+                made = await self._queue.enqueue(call.name, kwargs=kwargs, **properties)
+            except Exception as error:
+                name_refused(call, error, "the queue's serialiser", self._dumps)
+                raise
             if made is None:
                 jobs.append(await self._taken(call, properties["key"]))
                 continue
@@ -74,6 +81,9 @@ class SaqBinding:
             found = self._queue.deserialize(self._queue.serialize(made))
             jobs.append(self._store.job(found, made.scheduled or None))
         return jobs
+
+    def _dumps(self, value: Any) -> None:
+        self._queue.serialize(SaqJob("", kwargs={"value": value}, queue=self._queue))
 
     def _asked(self, call: Call) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
         if call.queue not in (None, self._queue.name):

@@ -71,7 +71,10 @@ class Client:
             )
         if not queue or not call.name:
             raise UsageError(f"a job needs a class and a queue, and there are {call.name!r} and {queue!r}")
-        check_arguments(call.args)
+        try:
+            check_arguments(call.args)
+        except TypeError as error:
+            raise TypeError(f"{call.name}: {error}") from None
         if call.options:
             check_options(call.options, self._dialect)
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import inspect
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
+from streaq import StreaqError
 
+from pytest_jobqueue.adapters.arguments import name_refused
 from pytest_jobqueue.adapters.streaq import CAPS
 from pytest_jobqueue.adapters.streaq.life import Life
 from pytest_jobqueue.adapters.streaq.place import Place, inside
@@ -78,9 +81,18 @@ class StreaqBinding:
         tasks = [self._task(call) for call in calls]
         await self._enter()
         with inside():
-            for task in tasks:
-                await task
+            for call, task in zip(calls, tasks, strict=True):
+                await self._send(call, task)
         return [self._made(task) for task in tasks]
+
+    async def _send(self, call: Call, task: Task[Any, Any]) -> None:
+        dumps = self._worker.serializer
+        try:
+            await task
+        except StreaqError as error:
+            if not inspect.iscoroutinefunction(dumps):
+                name_refused(call, error, "the worker's serialiser", dumps)
+            raise
 
     def _task(self, call: Call) -> Task[Any, Any]:
         if call.queue is not None:

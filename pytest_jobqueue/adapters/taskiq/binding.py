@@ -18,6 +18,7 @@ from taskiq import TaskiqMessage
 from taskiq.brokers.inmemory_broker import InmemoryResultBackend
 from taskiq.result_backends.dummy import DummyResultBackend
 
+from pytest_jobqueue.adapters.arguments import name_refused
 from pytest_jobqueue.adapters.taskiq import CAPS
 from pytest_jobqueue.adapters.taskiq.lanes import lane_for
 from pytest_jobqueue.adapters.taskiq.messages import Messages
@@ -25,7 +26,6 @@ from pytest_jobqueue.adapters.taskiq.place import Place
 from pytest_jobqueue.adapters.taskiq.run import Runner
 from pytest_jobqueue.adapters.taskiq.schedule import Schedule
 from pytest_jobqueue.errors import UsageError
-from pytest_jobqueue.job import error_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -155,29 +155,20 @@ class TaskiqBinding:
                 else:
                     moment = dt.datetime.fromtimestamp(call.at, dt.timezone.utc)
                     await kicker.schedule_by_time(self._schedule.keeper, moment, *call.args, **call.kwargs)
-            except Exception:
-                self._check_arguments(call)
+            except Exception as error:
+                name_refused(call, error, "the broker's serialiser", self._dumps)
                 raise
         (message,) = [one for one in sent if one.task_id == kicker.custom_task_id]
         if call.at is None:
             return self._messages.job(message.message, queue)
         return self._messages.scheduled(message, call.at)
 
-    def _check_arguments(self, call: Call) -> None:
-        """Say which argument it is that cannot be sent, if it is one."""
-        named = [(f"argument {number}", value) for number, value in enumerate(call.args, 1)]
-        named += [(f"argument {name!r}", value) for name, value in call.kwargs.items()]
-        for where, value in named:
-            if is_dataclass(value) or hasattr(value, "model_dump"):
-                continue  # these are taken apart first
-            message = TaskiqMessage(task_id="", task_name=call.name, labels={}, args=[value], kwargs={})
-            try:
-                self._broker.formatter.dumps(message)
-            except Exception as error:
-                raise TypeError(
-                    f"{call.name}: {where} does not survive the broker's serialiser: {value!r} "
-                    f"({error_text(error)})"
-                ) from error
+    def _dumps(self, value: Any) -> None:
+        if is_dataclass(value) or hasattr(value, "model_dump"):
+            return  # these are taken apart first
+        self._broker.formatter.dumps(
+            TaskiqMessage(task_id="", task_name="", labels={}, args=[value], kwargs={})
+        )
 
     # Looking
 

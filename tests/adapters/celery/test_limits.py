@@ -162,7 +162,7 @@ def test_pytest_timeout_still_works(pytester):
             return app
 
 
-        @pytest.mark.timeout(3, method="signal")
+        @pytest.mark.timeout(3, method="signal", func_only=True)
         def test_hangs(jobqueue):
             jobqueue.producer.enqueue("quick")
             jobqueue.worker.drain()

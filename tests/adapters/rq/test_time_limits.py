@@ -117,7 +117,7 @@ def test_pytest_timeout_keeps_working(pytester):
         import pytest, time
         from pytest_jobqueue.contracts import jobs
 
-        @pytest.mark.timeout(2, method="signal")
+        @pytest.mark.timeout(2, method="signal", func_only=True)
         def test_it(jobqueue):
             jobqueue.producer.enqueue("{HERE}.add", 1, 2)
             jobqueue.worker.drain()

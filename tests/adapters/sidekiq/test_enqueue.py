@@ -91,7 +91,7 @@ def test_many_jobs_are_one_batch(bind, look, clock):
 
 
 def test_of_many_jobs_none_is_sent_when_one_cannot_be(bind, look):
-    with pytest.raises(TypeError, match=re.escape("args[1]: (2, 3) is not a JSON value")):
+    with pytest.raises(TypeError, match=re.escape("Add: args[1]: (2, 3) is not a JSON value")):
         bind().enqueue_many([Call("Add", (1, 2)), Call("Add", (1, (2, 3)))])
     assert look.keys() == []
 

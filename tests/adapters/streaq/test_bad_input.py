@@ -55,8 +55,19 @@ def test_two_times(jobqueue, add):
 
 
 def test_arguments_that_the_serialiser_refuses(jobqueue, add):
-    with pytest.raises(streaq.StreaqError, match=f"Unable to serialize task {add.fn_name}"):
-        jobqueue.producer.enqueue(add.fn_name, threading.Lock(), 2)
+    name = add.fn_name
+    with pytest.raises(TypeError, match=f"argument 1 of {name} does not survive the worker's"):
+        jobqueue.producer.enqueue(name, threading.Lock(), 2)
+
+
+def test_a_serialiser_that_waits_says_only_that_it_refuses(jobqueue_server, jobqueue_url):
+    async def refuse(data):
+        raise ValueError(data)
+
+    worker = streaq.Worker(serializer=refuse)
+    worker.task(name="note")(lambda: None)
+    with JobQueue(worker, jobqueue_server) as jobqueue, pytest.raises(streaq.StreaqError, match="task note"):
+        jobqueue.producer.enqueue("note")
 
 
 def test_a_deserialiser_that_waits_cannot_be_used_to_look(jobqueue_server, jobqueue_url):

@@ -79,7 +79,7 @@ def test_several_jobs_of_which_one_has_no_task(jobqueue, broker):
 )
 def test_an_argument_that_cannot_be_sent(jobqueue, broker, args, kwargs, where):
     broker.register_task(lambda *args, **kwargs: None, "take")
-    with pytest.raises(TypeError, match=f"take: {where} does not survive the broker's serialiser: <object"):
+    with pytest.raises(TypeError, match=f"{where} of take does not survive the broker's serialiser: <object"):
         jobqueue.producer.enqueue("take", *args, **kwargs)
     assert jobqueue.binding.pending() == []
 
@@ -93,7 +93,7 @@ class TestLater:
         from taskiq.serializers import JSONSerializer
 
         broker.register_task(lambda *args: None, "take")
-        with pytest.raises(TypeError, match="take: argument 1 does not survive"):
+        with pytest.raises(TypeError, match="argument 1 of take does not survive"):
             jobqueue.producer.enqueue_in(5, "take", object())
         assert isinstance(broker.serializer, JSONSerializer)
 
