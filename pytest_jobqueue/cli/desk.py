@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+import secrets
 import signal
 import sys
 import time
@@ -21,7 +23,8 @@ from pytest_jobqueue import applications, registry
 from pytest_jobqueue.adapters.telling import Listening
 from pytest_jobqueue.cli.blame import users_part
 from pytest_jobqueue.cli.ledger import Ledger, Standing
-from pytest_jobqueue.cli.links import Link
+from pytest_jobqueue.cli.links import TOKEN, Link
+from pytest_jobqueue.cli.page.door import Door
 from pytest_jobqueue.cli.seed import read_seed
 from pytest_jobqueue.errors import JobQueueError, UsageError
 from pytest_jobqueue.settings import Settings
@@ -46,6 +49,7 @@ class Desk:
         standing: The jobs on the server as they were last seen.
         ledger: What became of jobs.
         is_paused: Whether no worker process takes jobs.
+        is_changing: Whether that is about to change.
     """
 
     def __init__(
@@ -54,7 +58,7 @@ class Desk:
         self.binding = binding
         self.standing = Standing()
         self.ledger = Ledger(lambda part, text: link.say("line", part=part, text=text))
-        self.is_paused = False
+        self.is_paused = self.is_changing = False
         self._link = link
         self._listening = listening
         self._thread = thread
@@ -69,7 +73,12 @@ class Desk:
 
     def control(self, what: str) -> None:
         """Ask for something that only the parent can do: `pause`, `resume` or `step` of the workers."""
+        self.is_changing = what != "step"
         self._link.say("control", what=what)
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self._link.say("line", part="jobqueue", text=text)
 
     def touch(self) -> None:
         """Something may have changed on the server: look soon."""
@@ -98,7 +107,7 @@ class Desk:
             try:
                 await self.look()
             except Exception as error:  # noqa: BLE001 (a look that fails must not end the watch)
-                self._link.say("line", part="jobqueue", text=f"the queues cannot be looked at: {error}")
+                self.say(f"the queues cannot be looked at: {error}")
             await asyncio.sleep(max(_SOONEST, _SHARE * (time.perf_counter() - began)))
 
     async def look(self) -> None:
@@ -144,6 +153,7 @@ async def serve(given: argparse.Namespace) -> int:
     """Say whether the application is there, then watch until the parent is gone or says so."""
     link = await Link.inherited(given.link)
     loop = asyncio.get_running_loop()
+    token = os.environ.pop(TOKEN, "") or secrets.token_urlsafe()  # not for what the application starts
     begin = await anext(link.messages(), None)
     if begin is None:
         return 0
@@ -156,14 +166,20 @@ async def serve(given: argparse.Namespace) -> int:
         await link.close()
         return 2
     desk = Desk(binding, link, Listening(Path(given.tell)), thread)
+    desk.is_paused = begin["is_paused"]
+    door = Door(begin["page_port"]) if given.page else None
     watching = asyncio.create_task(desk.watch())
     stopping = asyncio.create_task(_listen(desk, link))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.cancel)
-    link.say("ready", page="", excuse="")
+    link.say("ready", page=door.url if door else "", excuse=door.excuse if door else "")
+    if door is not None:
+        door.open(desk, redis=begin["shown"], app=given.app, workers=begin["workers"], token=token)
     try:
         await asyncio.wait([stopping])
     finally:
+        if door is not None:
+            await door.close()
         watching.cancel()
         desk.close()
         await link.close()
@@ -175,7 +191,7 @@ async def _listen(desk: Desk, link: Link) -> None:
         if message["kind"] == "touched":
             desk.touch()
         elif message["kind"] == "paused":
-            desk.is_paused = message["is_paused"]
+            desk.is_paused, desk.is_changing = message["is_paused"], False
             await desk.notify()
         elif message["kind"] == "unfinished":
             desk._hear()  # noqa: SLF001

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+# In the desk's environment: what a request that changes something must bring.
+TOKEN = "PYTEST_JOBQUEUE_TOKEN"  # noqa: S105 (a name)
 LONGEST = 16 * 1024 * 1024  # bytes of one message
 
 

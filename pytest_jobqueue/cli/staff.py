@@ -14,7 +14,9 @@ import secrets
 import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from pytest_jobqueue.cli.links import TOKEN
 from pytest_jobqueue.cli.parts import Part
 from pytest_jobqueue.errors import UsageError
 
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from pytest_jobqueue.cli.output import Output
     from pytest_jobqueue.servers import Server
 
-# In the desk's environment: what a request that changes something must bring.
-TOKEN = "PYTEST_JOBQUEUE_TOKEN"  # noqa: S105 (a name)
 _DESK_GRACE = 5.0  # seconds
 _OFTEN = 0.01  # seconds between two messages that something was touched
 
@@ -52,11 +52,13 @@ class Staff:
         self._unfinished: asyncio.Future[list[str]] | None = None
         self._workers: list[Part] = []
         self._stepper: Part | None = None
-        self._is_paused = False
+        self._is_paused = bool(arguments.app) and not arguments.workers
+        self._controlling = asyncio.Lock()  # one change of the workers at a time
+        self._is_leaving = False
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._server: Server | None = None
         self._environment: dict[str, str] = {}
-        self._page = ""
+        self._page = self._excuse = ""
         self._is_touched = False
         self._unhook: Callable[[], None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -86,11 +88,19 @@ class Staff:
             UsageError: The application cannot be used.
         """
         self._server, self._environment = server, environment
+        self._is_leaving = False
         desk, ready = self._desk, self._ready
         assert desk is not None
         assert desk.link is not None
         assert ready is not None
-        desk.link.say("begin", url=server.direct_url, port=server.port)
+        desk.link.say(
+            "begin",
+            url=server.direct_url,
+            shown=server.url,
+            page_port=urlsplit(self._page).port or server.port + 1,  # the same one again
+            is_paused=self._is_paused,
+            workers=self._arguments.workers,
+        )
         await _either(ready, desk.ended)
         if not ready.done():
             raise UsageError(f"the desk ended with exit code {desk.ended.result()} before it was ready")
@@ -100,12 +110,14 @@ class Staff:
             raise UsageError(said["text"])
         self._seed = ""  # once is enough
         self._page = said["page"]
-        if said["excuse"]:
-            self._output.line("jobqueue", said["excuse"])
+        if said["excuse"] != self._excuse:
+            self._excuse = said["excuse"]
+            self._output.line("jobqueue", self._excuse)
         loop = asyncio.get_running_loop()
         self._unhook = server.add_hook(lambda *_: self._touched(loop))
-        if not self._is_paused:
-            await self._start_workers()
+        async with self._controlling:  # the page is there already
+            if not self._is_paused:
+                await self._start_workers()
 
     async def _start_workers(self) -> None:
         for number in range(1, self._arguments.workers + 1):
@@ -157,12 +169,19 @@ class Staff:
             self._desk.link.say("touched")
 
     async def _control(self, what: str) -> None:
-        """Do what was asked for on the page."""
+        """Do what was asked for on the page, after what was asked for before."""
+        async with self._controlling:
+            if not self._is_leaving:
+                await self._change(what)
+            if self._desk is not None and self._desk.link is not None:
+                self._desk.link.say("paused", is_paused=self._is_paused)
+
+    async def _change(self, what: str) -> None:
         if what == "pause" and not self._is_paused:
             self._is_paused = True
             await self._stop_workers(self._arguments.grace)
             self._output.line("worker", "paused")
-        elif what == "resume" and self._is_paused:
+        elif what == "resume" and self._is_paused and self._arguments.workers:
             self._is_paused = False
             await self._stop_workers(self._arguments.grace)
             await self._start_workers()
@@ -173,8 +192,6 @@ class Staff:
                 self._workers.append(self._stepper)
             assert self._stepper.link is not None
             self._stepper.link.say("step")
-        if self._desk is not None and self._desk.link is not None:
-            self._desk.link.say("paused", is_paused=self._is_paused)
 
     # Saying
 
@@ -207,7 +224,9 @@ class Staff:
         if self._unhook is not None:
             self._unhook()
             self._unhook = None
-        await self._stop_workers(grace)
+        self._is_leaving = True
+        async with self._controlling:
+            await self._stop_workers(grace)
         jobs = await self._ask_unfinished()
         if self._desk is not None:
             await self._desk.stop(_DESK_GRACE)
