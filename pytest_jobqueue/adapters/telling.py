@@ -75,14 +75,19 @@ class Telling:
             self._told = os.open(Path(folder) / TOLD, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             self._wake = os.open(Path(folder) / WAKE, os.O_WRONLY | os.O_NONBLOCK)
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether somebody listens."""
+        return self._told >= 0
+
     def began(self, key: str, job: Job) -> None:
         """A job was taken; said before anything could be missed of it, and before another one is fetched."""
-        if self._told >= 0:
+        if self.is_heard:
             self._say({"began": key, "pid": os.getpid(), "job": _job_out(job)})
 
     def ended(self, key: str, outcome: Outcome | None = None) -> None:
         """This became of it; None: it was only put back, or passed on."""
-        if self._told >= 0:
+        if self.is_heard:
             self._say({"ended": key, "outcome": None if outcome is None else _outcome_out(outcome)})
 
     def _say(self, fields: dict[str, Any]) -> None:

@@ -192,7 +192,10 @@ class Session:
     def _interrupt(self) -> None:
         self._interrupts += 1
         self._stopping.set()
-        if self._interrupts > 1:
+        if self._interrupts == 1:
+            grace = f"; a running job has {self._arguments.grace:g} s" if self._arguments.workers else ""
+            self._output.line("jobqueue", f"stopping{grace}; once more to stop at once")
+        else:
             self._output.line("jobqueue", "stopping at once")
             self._staff.kill()
             if self._service is not None:

@@ -1,0 +1,322 @@
+"""`jobqueue dev` as a whole: what it starts, what it says, and that nothing is left of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+
+import pytest
+import redis
+from support.processes import wait_gone
+from support.tools import need
+
+APP = ("--app", "jobs:handlers")
+SLEEP = ("--", sys.executable, "-c", "import time; time.sleep(60)")
+
+
+def push(url, name, *args, queue="default", **fields):
+    job = {"class": name, "args": args, "queue": queue, "jid": f"{name}-1", "retry": True, **fields}
+    with redis.Redis.from_url(url) as client:
+        client.sadd("queues", queue)
+        client.lpush(f"queue:{queue}", json.dumps(job))
+
+
+def script(source):
+    return ("--", sys.executable, "-c", source)
+
+
+# Starting
+
+
+def test_a_redis_alone(dev):
+    run = dev()
+    address = run.up()["redis"]
+    with redis.Redis.from_url(address["url"]) as client:
+        assert client.ping()
+    assert f"export REDIS_URL={address['url']}" in run.text
+    assert "do not use any of this in production" in run.text
+    assert run.end(signal.SIGINT) == 0
+    with pytest.raises(redis.ConnectionError), redis.Redis.from_url(address["url"]) as client:
+        client.ping()
+
+
+def test_a_real_redis(dev):
+    need("server")
+    run = dev("--redis", "server")
+    facts = run.up()
+    assert facts["redis"]["mode"] == "server"
+    assert "fakeredis" not in run.text
+    assert run.end(signal.SIGTERM) == 0
+
+
+def test_a_service_finds_the_redis_under_the_names_that_it_wants(dev):
+    names = "BROKER,CELERY_RESULT_BACKEND={url}?x=1,PLACE={host}:{port}/{db}"
+    run = dev(
+        "--env-names",
+        names,
+        *script(
+            "import os\n"
+            "for name in ('REDIS_URL', 'REDIS_HOST', 'REDIS_PORT', 'REDIS_DB', 'BROKER', "
+            "'CELERY_RESULT_BACKEND', 'PLACE'): print(name, '=', os.environ[name])"
+        ),
+    )
+    url = run.line("REDIS_URL = ").split()[-1]
+    port = run.line("REDIS_PORT = ").split()[-1]
+    assert url == f"redis://127.0.0.1:{port}/0"
+    run.line("service", f"BROKER = {url}")
+    run.line(f"CELERY_RESULT_BACKEND = {url}?x=1")
+    run.line(f"PLACE = 127.0.0.1:{port}/0")
+    assert run.end() == 0
+
+
+def test_the_usual_port_or_the_next_free_one(dev):
+    from pytest_jobqueue.cli.dev import free_port
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        assert free_port(port) > port
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_the_exit_code_is_the_service_s(dev, code):
+    assert dev(*APP, *script(f"raise SystemExit({code})")).end() == code
+
+
+def test_a_service_that_is_killed_has_its_signal_as_exit_code(dev):
+    assert dev(*script("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")).end() == 128 + 9
+
+
+# Jobs
+
+
+def test_each_step_of_a_job_is_a_line(dev):
+    run = dev(*APP)
+    url = run.up()["redis"]["url"]
+    push(url, "Note", "Bob")
+    assert run.line("Note('Bob')", "is enqueued").startswith("redis ")
+    assert run.line("Note('Bob')", "starts").startswith("worker ")
+    run.line("worker", "noted Bob")
+    run.line("Note('Bob')", "is done in")
+    steps = [line for line in run.lines if "Note('Bob')" in line]
+    assert [line.rpartition("] ")[2].split()[:2] for line in steps] == [
+        ["is", "enqueued"],
+        ["starts"],
+        ["is", "done"],
+    ]
+
+
+def test_a_failure_is_said_once_and_that_it_will_run_again(dev):
+    run = dev(*APP)
+    push(run.up()["redis"]["url"], "Fail", "no reason")
+    run.line("Fail('no reason')", "will run again", "RuntimeError: no reason")
+    push(run.up()["redis"]["url"], "Note", "after it")
+    run.line("Note('after it')", "is done in")
+    assert sum("RuntimeError" in line for line in run.lines) == 1
+
+
+def test_several_workers_work_side_by_side(dev, service):
+    run = dev(*APP, "--workers", "2")
+    facts = run.up()
+    assert len(facts["workers"]) == 2
+    for _ in range(2):
+        push(facts["redis"]["url"], "Hang", 30, jid=os.urandom(8).hex())
+    run.line("Hang(30)", "starts")
+    deadline = time.monotonic() + 20
+    while sum("starts" in line for line in run.lines) < 2:
+        assert time.monotonic() < deadline, run.text
+        time.sleep(0.01)
+
+
+def test_jobs_to_begin_with(dev, service):
+    (service / "seed.jsonl").write_text(
+        '# two\n{"name": "Note", "args": ["now"]}\n\n{"name": "Note", "args": ["later"], "in": 3600}\n'
+    )
+    run = dev(*APP, "--seed", "seed.jsonl")
+    run.line("Note('now')", "is done in")
+    run.line("Note('later')", "is enqueued, due in 3")
+
+
+def test_a_slow_network(dev):
+    with redis.Redis.from_url(dev("--latency", "100").up()["redis"]["url"]) as client:
+        client.ping()
+        started = time.perf_counter()
+        client.ping()
+        assert time.perf_counter() - started >= 0.1
+
+
+# Ending
+
+
+def pids(run):
+    facts = run.up()
+    children = [*facts["workers"], *([facts["service"]] if facts["service"] else [])]
+    return [child["pid"] for child in children]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_service_worker_and_redis_in_this_order(dev, number):
+    run = dev(*APP, *SLEEP)
+    children = pids(run)
+    assert len(children) == 2
+    assert run.end(number) == 128 + signal.SIGTERM  # the service's own
+    for pid in children:
+        wait_gone(pid)
+
+
+def test_a_killed_command_leaves_no_orphan(dev, service):
+    run = dev(
+        *APP,
+        *script(
+            "import os, subprocess, sys\n"
+            "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+            "print('child', child.pid, flush=True)\n"
+            "child.wait()"
+        ),
+    )
+    grandchild = int(run.line("child ").split()[-1])
+    children = pids(run)
+    run.end(signal.SIGKILL)
+    for pid in [*children, grandchild]:
+        wait_gone(pid)
+
+
+@pytest.mark.parametrize("part", ["workers", "service"])
+def test_when_one_part_dies_the_others_go_too(dev, part):
+    run = dev(*APP, *SLEEP)
+    facts, children = run.up(), pids(run)
+    victim = facts["workers"][0] if part == "workers" else facts["service"]
+    os.kill(victim["pid"], signal.SIGKILL)
+    assert run.end() == (128 + signal.SIGTERM if part == "workers" else 128 + signal.SIGKILL)
+    run.line("jobqueue", f"the {part.removesuffix('s')} ended with exit code 137: stopping the others")
+    for pid in children:
+        wait_gone(pid)
+
+
+def test_a_running_job_may_finish(dev):
+    run = dev(*APP)
+    push(run.up()["redis"]["url"], "Hang", 1)
+    run.line("worker", "hangs")
+    assert run.end(signal.SIGTERM) == 0
+    assert "woke up" in run.text
+    assert "Hang(1) [Hang-1 on default] is done in" in run.text
+    assert "unfinished" not in run.text
+
+
+def test_a_job_that_does_not_finish_in_time_is_named(dev, service):
+    run = dev(*APP, "--grace", "0.2")
+    push(run.up()["redis"]["url"], "Hang", 60)
+    run.line("worker", "hangs")
+    assert run.end(signal.SIGTERM) == 0
+    assert "unfinished: Hang(60) [Hang-1 on default]" in run.text
+    wait_gone(int((service / "hangs").read_text()))
+
+
+def test_who_asks_twice_does_not_wait(dev):
+    run = dev(*APP, "--grace", "1000")
+    push(run.up()["redis"]["url"], "Hang", 1000)
+    run.line("worker", "hangs")
+    run.send(signal.SIGINT)
+    run.line("a running job has 1000 s; once more to stop at once")
+    assert run.end(signal.SIGINT) == 0
+    assert "unfinished: Hang(1000)" in run.text
+
+
+def test_the_file_of_addresses_is_there_only_while_all_is_up(dev, service):
+    run = dev()
+    run.up()
+    run.end(signal.SIGINT)
+    assert not (service / "addresses.json").exists()
+
+
+# Output
+
+
+def test_quiet(dev):
+    run = dev("--quiet", *APP, *script("print('ready')"))
+    assert run.end() == 0
+    assert run.lines == ["service  | ready"]
+
+
+def test_it_is_coloured_only_where_somebody_wants_that(dev):
+    assert "\033[" not in dev(*script("print('hello')")).line("hello")
+    assert "\033[36mservice" in dev(*script("print('hello')"), env={"FORCE_COLOR": "1"}).line("hello")
+
+
+def test_a_line_that_is_no_text_is_shown(dev):
+    source = r"import sys; sys.stdout.buffer.write(b'caf\xe9\n' + b'x' * 200_000)"
+    run = dev("--quiet", *script(source))
+    assert run.end() == 0
+    assert run.lines[0] == "service  | caf\N{REPLACEMENT CHARACTER}"
+    assert sum(line.count("x") for line in run.lines[1:]) == 200_000
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--app", "jobs:handler"), "--app is 'jobs:handler', but jobs has no 'handler'; did you mean"),
+        (("--app", "nothing:here"), "--app is 'nothing:here', but nothing cannot be imported"),
+        (("--", "no-such-command-here"), "there is no command 'no-such-command-here' here"),
+        (("--",), "after -- there must be a command"),
+        (("--workers", "2"), "--workers needs --app"),
+        (("--redis", "rediss"), "rediss"),
+        (("--env-names", "1A"), "'1A' is no name of an environment variable"),
+        (("--env-names", "A={nothing}"), "there is no {nothing} in 'A={nothing}'"),
+        (("--port", "70000"), "'70000' is no port"),
+        (("--latency", "-1"), "'-1' is no number of milliseconds"),
+        (("--seed", "none.jsonl"), "there is no file none.jsonl"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(dev, arguments, sentence):
+    run = dev(*arguments)
+    assert run.end() == 2
+    assert sentence in run.text
+    assert "Traceback" not in run.text
+
+
+def test_a_taken_port_is_named(dev):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        run = dev("--port", port, *SLEEP)
+        assert run.end() == 2
+    assert f"cannot listen on 127.0.0.1:{port}" in run.text
+
+
+def test_an_app_that_raises_shows_its_own_frames_and_no_others(dev, service):
+    (service / "broken.py").write_text(
+        "import json\n\ndef read():\n    return json.loads('{')\n\nhandlers = read()\n"
+    )
+    run = dev("--app", "broken:handlers", *SLEEP)
+    assert run.end() == 2
+    frames = [line.strip() for line in run.lines if line.strip().startswith("File ")]
+    assert [frame.rpartition(" in ")[2] for frame in frames] == ["<module>", "read"]
+    assert "JSONDecodeError" in run.text
+    assert "hasattr" not in run.text
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{", "line 2"),
+        ('{"args": []}', "line 2: a job needs a name, as text"),
+        ('{"name": "Note", "args": "Bob"}', "line 2: args is a list"),
+        ('{"name": "Note", "arg": []}', "line 2: a job has no 'arg'"),
+        ('{"name": "Note", "in": 1, "at": 2}', "line 2: a job is due `in` some seconds or `at` a time"),
+    ],
+)
+def test_a_bad_line_among_the_jobs_to_begin_with(dev, service, line, reason):
+    (service / "seed.jsonl").write_text('{"name": "Note", "args": ["good"]}\n' + line + "\n")
+    run = dev(*APP, "--seed", "seed.jsonl")
+    assert run.end() == 2
+    assert reason in run.text
+    assert "nothing was enqueued" in run.text
+    assert not (service / "noted").exists()
