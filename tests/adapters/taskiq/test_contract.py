@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import FunctionType
+
 import pytest
 
 pytest.importorskip("taskiq_redis")
@@ -19,12 +21,19 @@ async def add(left: int, right: int):
     return jobs.add(left, right)
 
 
+def copied(function):
+    """A copy, since Taskiq gives another name to what it registers, and leaves that name in the module."""
+    copy = FunctionType(function.__code__, function.__globals__, function.__name__)
+    copy.__module__, copy.__annotations__ = __name__, function.__annotations__
+    return copy
+
+
 def registered(broker):
-    broker.register_task(add, "add")
-    broker.register_task(jobs.keywords, "keywords")
-    broker.register_task(jobs.boom, "boom")
-    broker.register_task(jobs.flaky, "flaky", retry_on_error=True)
-    broker.register_task(jobs.hooked, "hooked")
+    broker.register_task(copied(add), "add")
+    broker.register_task(copied(jobs.keywords), "keywords")
+    broker.register_task(copied(jobs.boom), "boom")
+    broker.register_task(copied(jobs.flaky), "flaky", retry_on_error=True)
+    broker.register_task(copied(jobs.hooked), "hooked")
     return broker
 
 
