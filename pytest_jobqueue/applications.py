@@ -61,8 +61,11 @@ def one_app(app: Any) -> Any:
     if isinstance(app, str):
         return load_app(app)
     if isinstance(app, _SEVERAL):
-        names = [adapter.name for one in app if (adapter := fitting(ADAPTERS, one))]
-        if len(set(names)) > 1 or (names and not fitting(ADAPTERS, app)):
+        whole = fitting(ADAPTERS, app)
+        found = [adapter for one in app if (adapter := fitting(ADAPTERS, one))]
+        # A plain dict among others may be a mistake in one of them, of which their adapter knows more.
+        names = [adapter.name for adapter in found if not (whole and "builtins.dict" in adapter.app_types)]
+        if len(set(names)) > 1 or (names and not whole):
             raise UsageError(
                 f"{_OPTION} is a {type(app).__name__} of applications for {', '.join(names)}, and a JobQueue "
                 "has one: give it that one, and each other a JobQueue of its own on the same Redis (with "

@@ -14,7 +14,7 @@ from pytest_jobqueue.errors import UsageError
 
 def test_a_queue_that_is_another_workers(worker, jobqueue, jobqueue_server, add):
     with pytest.raises(UsageError, match="'other' is not the worker's, which is 'default'"):
-        JobQueue(worker, jobqueue_server, Settings(queues=("other",)))
+        JobQueue(streaq.Worker(), jobqueue_server, Settings(queues=("other",)))
     for look in (
         jobqueue.worker.run_next,
         jobqueue.binding.pending,
