@@ -200,6 +200,10 @@ class SidekiqBinding:
         found = self._worker.take(None) if self.dialect.acks else None
         return found or self._worker.wait(wait)
 
+    def client_id(self) -> int:
+        """The number of the connection, for whoever wants it to wait no longer (CLIENT UNBLOCK)."""
+        return int(self._link.call("CLIENT", "ID"))
+
     def run(self, taken: Taken) -> Outcome:
         """Run a job that was taken."""
         return self._worker.run(taken)

@@ -6,6 +6,7 @@ the job in its hands; whoever told it decides how long that may take.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import signal
 import threading
@@ -13,7 +14,10 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import RedisError
+
 from pytest_jobqueue.adapters.sidekiq import bind
+from pytest_jobqueue.adapters.sidekiq.link import Link
 from pytest_jobqueue.errors import PoisonJobError, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_jobqueue.adapters import Work
 
-_LOOK_EVERY = 0.2  # seconds between two looks at what is due
+_LOOK_EVERY = 1  # seconds between two looks at what is due; as long does a fetch wait
 _BEAT_EVERY = 5.0
 
 
@@ -38,9 +42,16 @@ def command(app: Any, work: Work) -> Callable[[], object]:
 
 def _work(app: Any, work: Work) -> None:
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     binding = bind(app, work.url, work.settings)
+    waiting = binding.client_id()
+
+    def end(*_: object) -> None:
+        stop.set()
+        with contextlib.suppress(RedisError):  # it would end a moment later by itself
+            Link(work.url).call("CLIENT", "UNBLOCK", waiting)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
     keys = count()
     beaten = 0.0
     binding.recover()
