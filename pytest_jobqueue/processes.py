@@ -37,7 +37,9 @@ GRACE = 3.0  # seconds that a worker gets to end by itself
 # The subshell reaps the worker and says how it ended. A stat file's fourth field after the name is the
 # session; where there is no /proc, only the worker itself is killed.
 _SCRIPT = r"""
-cd "$1" || exit; log=$2 home=$3; shift 3
+log=$2 home=$3
+cd "$1" || { command -p rm -rf "$home"; exit; }
+shift 3
 trap : HUP INT TERM
 (
   "$@" </dev/null >>"$log" 2>&1 &
@@ -104,7 +106,7 @@ class WorkerProcess:
         while b"\n" not in self._words:
             self._words += os.read(self._said, 64) or b"0\n"
         pid, _, self._words = self._words.partition(b"\n")
-        self.pid = int(pid)
+        self.pid = int(pid)  # 0 when the shell could not even start it, which `code` says
         self.is_stopped = False
 
     @property
