@@ -93,12 +93,14 @@ def test_the_report_has_the_log_and_the_traceback(project):
     )
     result = project.run()
     result.assert_outcomes(failed=1, errors=1)
-    result.stdout.fnmatch_lines([
-        "*RemoteTraceback*",
-        "*service.py*in boom",
-        "E *ValueError: boom",
-        "*- jobqueue -*",
-        "the worker's log:",
-        "*what the worker prints",
-    ])
+    result.stdout.fnmatch_lines(
+        [
+            "*RemoteTraceback*",
+            "*service.py*in boom",
+            "E *ValueError: boom",
+            "*- jobqueue -*",
+            "the worker's log:",
+            "*what the worker prints",
+        ]
+    )
     result.stdout.fnmatch_lines(["*jobqueue: a worker process imports the application*"])
