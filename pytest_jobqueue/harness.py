@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pytest_jobqueue import applications, on_commit, registry, reports
 from pytest_jobqueue.assertions import Assertions
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import redis
     from typing_extensions import Self
 
+    from pytest_jobqueue.adapters.loops import SyncFace
     from pytest_jobqueue.servers import Server
 
 T = TypeVar("T")
@@ -113,15 +114,13 @@ class JobQueue(Assertions):
             UsageError: A loop is running already, so that the coroutine can be awaited; or the job library
                 is not an asynchronous one, so that there is no loop of its jobs.
         """
-        face = getattr(self.binding, "run", None)
-        if face is None:
+        if getattr(self.binding, "twin", None) is None:
             coroutine.close()
             raise UsageError(
                 "jobqueue.run runs a coroutine in the loop of an asynchronous job library, and this one has "
                 "none; use asyncio.run(…)"
             )
-        result: T = face(coroutine)
-        return result
+        return cast("SyncFace", self.binding).run(coroutine)
 
     @staticmethod
     def run_on_commit() -> int:
