@@ -27,7 +27,7 @@ trap : HUP INT TERM
 (
   "$@" </dev/null >&2 &
   echo "$!"
-  wait "$!"
+  { wait "$!"; } 2>/dev/null
   echo "ended $?"
 ) &
 exec >/dev/null
