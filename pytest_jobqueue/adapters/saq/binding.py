@@ -140,28 +140,28 @@ class SaqBinding:
 
     # Running
 
-    async def run_next(self, queue: str | None = None, *, more: bool = False) -> Outcome | None:
+    async def run_next(self, queue: str | None = None, *, more: bool = False) -> Outcome | None:  # noqa: ARG002
         """Let the worker take one job and run it here.
 
-        With `more`, what is next is looked up for several jobs at once; the worker itself still takes one at
-        a time, and whatever it finds then.
+        What is next is looked up for several jobs at once. The worker itself takes one at a time, whatever it
+        finds then; if it finds none where one was, another look says whether there is any.
         """
+        if queue not in (None, self._queue.name):
+            return None
         last = None
         ahead, self._ahead = self._ahead, []
-        while ahead or (ahead := await self._heads(queue, _AHEAD if more else 1)):
+        while ahead or (ahead := await self._heads(_AHEAD)):
             head = ahead.pop(0)
-            outcome = await self._life().process(head)
+            outcome = await self._life().process()
             if outcome is not None:
-                self._ahead = ahead if more else []
+                self._ahead = ahead
                 return outcome
             if head == last:
                 raise RuntimeError(f"SAQ's worker does not take {head!r}; its log says why")
             last, ahead = head, []
         return None
 
-    async def _heads(self, queue: str | None, count: int = 1) -> list[bytes]:
-        if queue not in (None, self._queue.name):
-            return []
+    async def _heads(self, count: int) -> list[bytes]:
         self._life()
         heads: list[bytes] = await self._queue.redis.lrange(self._queue.namespace("queued"), 0, count - 1)
         return heads
@@ -178,7 +178,7 @@ class SaqBinding:
 
     async def abandon_next(self, queue: str | None = None) -> Job | None:
         """Take one job off the queue as a worker does, and do nothing with it."""
-        if not await self._heads(queue):
+        if queue not in (None, self._queue.name) or not await self._heads(1):
             return None
         found = await self._queue.dequeue(timeout=_MOMENT)
         return None if found is None else self._store.job(found)

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from saq.job import Status
 from saq.worker import Worker
 
+from pytest_jobqueue.adapters.saq.store import UNKNOWN
 from pytest_jobqueue.adapters.witness import Escaped, Witness
 from pytest_jobqueue.job import Outcome
 from pytest_jobqueue.job import Status as Became
@@ -49,6 +50,7 @@ class Life:
         )
         self._contexts: dict[asyncio.Task[Any] | None, dict[str, Any]] = {}
         self._worker: Worker[Any] | None = None
+        self._unreadable: set[str] = set()  # the jobs that are stuck in its hands, as was said before
         self._shut_down = False
 
     async def worker(self) -> Worker[Any]:
@@ -74,12 +76,8 @@ class Life:
     async def _see_the_end(self, _context: dict[str, Any]) -> None:
         self._shut_down = True
 
-    async def process(self, head: bytes) -> Outcome | None:
-        """Let the worker take and run one job; None when another worker took what was there.
-
-        Args:
-            head: The id of the job that was next.
-        """
+    async def process(self) -> Outcome | None:
+        """Let the worker take and run one job; None when it finds none."""
         worker = await self.worker()
         escaped: BaseException | None = None
         try:
@@ -96,10 +94,17 @@ class Life:
             escaped = error.__cause__ if isinstance(error, Escaped) else error
         finally:
             context = self._contexts.pop(asyncio.current_task(), None)
-        if context is None:
-            job = self._store.unreadable(head)
-            return Outcome(job, "dropped", reason=_UNREADABLE) if self._store.is_active(head) else None
-        return self._outcome(context, escaped)
+        return self._taken_in_vain() if context is None else self._outcome(context, escaped)
+
+    def _taken_in_vain(self) -> Outcome | None:
+        """What became of a job that the worker took and could not read, if it did."""
+        stuck = [job for job in self._store.active() if job.name == UNKNOWN]
+        self._unreadable &= {job.id for job in stuck}
+        found = next((job for job in stuck if job.id not in self._unreadable), None)
+        if found is None:
+            return None
+        self._unreadable.add(found.id)
+        return Outcome(found, "dropped", reason=_UNREADABLE)
 
     def _struck(self) -> BaseException | None:
         context = self._contexts.get(asyncio.current_task())

@@ -47,10 +47,6 @@ class Store:
         """What workers have."""
         return self._bodies(self._list("active"))
 
-    def is_active(self, job_id: bytes) -> bool:
-        """Whether some worker has it."""
-        return job_id in self._list("active")
-
     def later(self) -> list[Job]:
         """What is in no list and has a time, soonest first."""
         found: Any = self._client.zrangebyscore(

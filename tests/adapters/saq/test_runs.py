@@ -177,6 +177,27 @@ def test_a_body_that_is_none(jobqueue, body) -> None:
     assert jobqueue.worker.run_next() is None
 
 
+def test_a_body_that_is_gone_since_the_last_job(jobqueue) -> None:
+    _first, second, third = (jobqueue.producer.enqueue("add", number, 0) for number in range(3))
+    jobqueue.worker.run_next()
+    jobqueue.redis.delete(QUEUE.job_id(second.id), QUEUE.job_id(third.id))
+    outcomes = jobqueue.worker.drain()
+    assert [(outcome.job.id, outcome.status) for outcome in outcomes] == [
+        (second.id, "dropped"),
+        (third.id, "dropped"),
+    ]
+    assert jobqueue.worker.run_next() is None
+
+
+def test_a_job_that_somebody_else_took_since_the_last_one(jobqueue) -> None:
+    jobqueue.producer.enqueue("add", 1, 2)
+    second = jobqueue.producer.enqueue("add", 3, 4)
+    jobqueue.worker.run_next()
+    assert jobqueue.worker.abandon_next().id == second.id
+    assert jobqueue.worker.run_next() is None
+    assert [job.id for job in jobqueue.binding.running()] == [second.id]
+
+
 def test_a_function_that_the_worker_does_not_know(jobqueue) -> None:
     jobqueue.run(QUEUE.enqueue("no_such_function"))
     with pytest.raises(KeyError, match="no_such_function"):
