@@ -5,8 +5,8 @@ A subclass of the queue's job class watches: what the function returned or raise
 that a job's data was gone when its id was taken.
 
 Not documented by RQ, the same in 2.0.0, 2.6.1 and 3.0.0: `Queue.dequeue_any` and the `job_id` that it puts
-on an error, `Worker.execute_job`, `.prepare_execution`, `.prepare_job_execution`, `.procline` and
-`.should_run_maintenance_tasks`, `Job.perform`, `Job.redis_server_version`.
+on an error, `Worker.execute_job`, `.prepare_execution`, `.prepare_job_execution` and `.procline`,
+`Job.perform`, `Job.redis_server_version`.
 """
 
 from __future__ import annotations
@@ -69,11 +69,6 @@ class _Worker(SimpleWorker):  # type: ignore[misc]
     """RQ's worker for the calling process, without what it does besides running jobs."""
 
     death_penalty_class = JobAlarm
-
-    @property
-    def should_run_maintenance_tasks(self) -> bool:
-        """Never by itself: `Upkeep.recover` does it when a test asks for it."""
-        return False
 
     def procline(self, message: str) -> None:
         """Leave the process's title alone."""

@@ -152,3 +152,10 @@ def test_the_service_may_keep_its_own_classes(jobqueue_url, client):
     queue.enqueue(jobs.add, 1, 2)
     assert binding.run_next().result == ("own", 3)
     binding.close()
+
+
+def test_a_job_knows_the_servers_version_as_from_any_worker(jobqueue):
+    jobs.HOOKS["version"] = lambda: rq.get_current_job().redis_server_version
+    jobqueue.producer.enqueue(f"{HERE}.hooked", "version")
+    (version,) = jobqueue.worker.drain().results
+    assert tuple(version) >= (5, 0, 0)
