@@ -59,7 +59,7 @@ class Staff:
         self._server: Server | None = None
         self._environment: dict[str, str] = {}
         self._page = self._excuse = ""
-        self._is_touched = False
+        self._was_touched = self._passes_on = False
         self._unhook: Callable[[], None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -158,15 +158,20 @@ class Staff:
 
     def _touched(self, loop: asyncio.AbstractEventLoop) -> None:
         """Somebody sent a command; called in the front's thread."""
-        if not self._is_touched:
-            self._is_touched = True
+        self._was_touched = True
+        if not self._passes_on:
+            self._passes_on = True
             with contextlib.suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(loop.call_later, _OFTEN, self._say_touched)
+                loop.call_soon_threadsafe(self._pass_on)
 
-    def _say_touched(self) -> None:
-        self._is_touched = False
-        if self._desk is not None and self._desk.link is not None:
-            self._desk.link.say("touched")
+    def _pass_on(self) -> None:
+        """Tell the desk, at once but not all the time."""
+        self._passes_on = False  # before it is looked, so that no touch is missed
+        if self._was_touched:
+            self._passes_on, self._was_touched = True, False
+            if self._desk is not None and self._desk.link is not None:
+                self._desk.link.say("touched")
+            asyncio.get_running_loop().call_later(_OFTEN, self._pass_on)
 
     async def _control(self, what: str) -> None:
         """Do what was asked for on the page, after what was asked for before."""

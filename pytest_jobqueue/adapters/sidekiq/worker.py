@@ -87,6 +87,7 @@ class Worker:
         self._day = (-1, "")
         self.in_hand: list[Taken] = []
         self.recovered: deque[Taken] = deque()
+        self._latest: Lane | None = None  # the queue of the last job
         self._ahead: Taken | None = None  # fetched with the last acknowledgement
         self._found_none = False  # or: the fetch that went with it found nothing
         self._none_due_at: float | None = None  # when it was seen that nothing is due
@@ -116,15 +117,18 @@ class Worker:
         return found
 
     def wait(self, seconds: float) -> Taken | None:
-        """The next job, waited for in Redis as the dialect does; go-workers2 waits at one queue at a time."""
+        """The next job, waited for in Redis as the dialect does.
+
+        go-workers2 waits at one queue at a time; here that is the one which had the last job.
+        """
         self._lanes.discover()
         lanes = {lane.key: lane for lane in self._lanes.listening}
         if not self._dialect.acks:
             found = self._link.call("BRPOP", *lanes, str(seconds))
             return None if found is None else Taken(lanes[found[0].decode()], found[1])
-        first = self._lanes.listening[0]
-        raw = self._link.call("BRPOPLPUSH", first.key, first.in_progress, str(seconds))
-        return None if raw is None else Taken(first, raw)
+        lane = self._latest or self._lanes.listening[0]
+        raw = self._link.call("BRPOPLPUSH", lane.key, lane.in_progress, str(seconds))
+        return None if raw is None else Taken(lane, raw)
 
     def _last_look(self) -> Taken | None:
         """Most likely a drain is at its end: ask in one go all that is asked there."""
@@ -202,6 +206,7 @@ class Worker:
             return self._drop(taken, error)
         job = to_job(payload, self._dialect, taken.lane.name)
         self.in_hand.append(taken)
+        self._latest = taken.lane
         started = time.perf_counter()
         try:
             result = self._runner.run(job)
