@@ -1,8 +1,8 @@
 """Which outside tools are here, and what a test does without one: it skips at home and fails in CI.
 
 `need("go")` is called first by whatever cannot work without the tool. The environment variable
-PYTEST_JOBQUEUE_REQUIRE, a comma-separated list (`go,ruby,docker,server`), names those that must be there; job
-libraries too, see `support.libraries`.
+PYTEST_JOBQUEUE_REQUIRE, a comma-separated list (`go,ruby,docker,server,browser`), names those that must be
+there; job libraries too, see `support.libraries`.
 Import it as `from support.tools import need`: tests/conftest.py puts the folder `tests` on the import path.
 """
 
@@ -12,6 +12,7 @@ import functools
 import os
 import shutil
 import subprocess
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -38,6 +39,16 @@ def _server() -> bool:
     return any(shutil.which(name) for name in ("redis-server", "valkey-server"))
 
 
+def browser_path() -> str:
+    """Where a Chromium is; "" for none."""
+    found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    return next(filter(None, found), "")
+
+
+def _browser() -> bool:
+    return bool(browser_path()) and find_spec("playwright") is not None
+
+
 # What it is called · how to ask whether it is here · what would bring it.
 _TOOLS: dict[str, tuple[Callable[[], bool], str]] = {
     "go": (lambda: _answers("go", "version"), "install Go (Debian: golang)"),
@@ -46,6 +57,7 @@ _TOOLS: dict[str, tuple[Callable[[], bool], str]] = {
         lambda: _answers("docker", "version"),
         "start a Docker engine (Debian: docker.io, then .ci/docker)",
     ),
+    "browser": (_browser, "install Chromium (Debian: chromium) and the Python package playwright"),
     "server": (_server, "install a Redis server (Debian: redis-server)"),
 }
 
