@@ -49,7 +49,13 @@ def prepare(argv: Sequence[str]) -> Callable[[], object]:
     work = Work(given.app, given.url, Settings(**settings), Telling(given.tell), tuple(given.options))
     app = applications.load_app(given.app)
     databases.use(json.loads(given.databases))
-    return registry.command(app, work)
+    run = registry.command(app, work)
+
+    def start() -> None:
+        work.telling.ready()
+        run()
+
+    return start
 
 
 def main() -> None:

@@ -80,6 +80,11 @@ class Telling:
         """Whether somebody listens."""
         return self._told >= 0
 
+    def ready(self) -> None:
+        """The application is there; from now on jobs are taken."""
+        if self.is_heard:
+            self._say({"ready": os.getpid()})
+
     def began(self, key: str, job: Job) -> None:
         """A job was taken; said before anything could be missed of it, and before another one is fetched."""
         if self.is_heard:
@@ -101,6 +106,9 @@ class Listening:
 
     Args:
         folder: What the two sides share.
+
+    Attributes:
+        ready: The process ids of workers that were heard to be ready.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -110,6 +118,7 @@ class Listening:
         self.wake = os.open(folder / WAKE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._told = (folder / TOLD).open("rb")
         self._rest = b""
+        self.ready: set[int] = set()
 
     def heard(self) -> Iterator[Began | Ended]:
         """What was told since the last time."""
@@ -118,7 +127,11 @@ class Listening:
                 pass
         *lines, self._rest = (self._rest + self._told.read()).split(b"\n")
         for line in lines:
-            yield _read(json.loads(line))
+            said = json.loads(line)
+            if "ready" in said:
+                self.ready.add(said["ready"])
+            else:
+                yield _read(said)
 
     def close(self) -> None:
         """Stop listening."""

@@ -65,6 +65,7 @@ class Desk:
         self._changed = asyncio.Condition()
         self._version = 0
         self._touched = asyncio.Event()
+        self._ready: set[int] = set()  # workers
 
     async def do(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call something that uses the binding, in its thread."""
@@ -113,6 +114,9 @@ class Desk:
     async def look(self) -> None:
         """See what is on the server now."""
         standing = await self.do(Standing.of, self.binding)
+        wake = getattr(self.binding, "wake", None)
+        if standing.pending and wake is not None:  # jobs may be on a queue at which no worker waits
+            await self.do(wake)
         self._hear()
         self.ledger.saw(standing)
         self.standing = standing
@@ -121,6 +125,9 @@ class Desk:
     def _hear(self) -> None:
         if self.ledger.heard(self._listening.heard()):
             self.touch()
+        for pid in self._listening.ready - self._ready:
+            self._ready.add(pid)
+            self._link.say("worker", pid=pid)
 
     def close(self) -> None:
         """Give everything back."""

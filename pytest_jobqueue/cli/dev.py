@@ -107,6 +107,7 @@ class Session:
         }
         await self._staff.begin(server, self._environment)
         await self._start_service()
+        await self._staff.workers_are_ready()
 
     def _serve(self) -> Server:
         port = self._arguments.port

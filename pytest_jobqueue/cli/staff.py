@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_jobqueue.servers import Server
 
 _DESK_GRACE = 5.0  # seconds
+_WORKERS_PATIENCE = 10.0  # seconds until all counts as up whether a worker says so or not
 _OFTEN = 0.01  # seconds between two messages that something was touched
 
 
@@ -59,6 +60,7 @@ class Staff:
         self._server: Server | None = None
         self._environment: dict[str, str] = {}
         self._page = self._excuse = ""
+        self._is_ready: dict[int, asyncio.Event] = {}  # workers, by process id
         self._was_touched = self._passes_on = False
         self._unhook: Callable[[], None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -119,6 +121,14 @@ class Staff:
             if not self._is_paused:
                 await self._start_workers()
 
+    async def workers_are_ready(self) -> None:
+        """Wait until each worker has its application, or has ended."""
+        for worker in list(self._workers):
+            ready = self._is_ready.setdefault(worker.pid, asyncio.Event())
+            waiting = asyncio.ensure_future(ready.wait())
+            await _either(waiting, worker.ended, timeout=_WORKERS_PATIENCE)
+            waiting.cancel()
+
     async def _start_workers(self) -> None:
         for number in range(1, self._arguments.workers + 1):
             # go-workers2's workers share the jobs in progress of one process id, so each has its own.
@@ -149,6 +159,8 @@ class Staff:
                 self._output.line(message["part"], message["text"])
             elif kind in ("ready", "failed") and self._ready is not None and not self._ready.done():
                 self._ready.set_result(message)
+            elif kind == "worker":
+                self._is_ready.setdefault(message["pid"], asyncio.Event()).set()
             elif kind == "unfinished" and self._unfinished is not None:
                 self._unfinished.set_result(message["jobs"])
             elif kind == "control":

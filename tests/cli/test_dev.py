@@ -110,6 +110,17 @@ def test_each_step_of_a_job_is_a_line(dev):
     ]
 
 
+def test_a_job_on_a_queue_that_nobody_had_heard_of_starts_soon(dev):
+    run = dev(*APP)
+    url = run.up()["redis"]["url"]
+    push(url, "Note", "first")
+    run.line("Note('first')", "is done in")
+    asked = time.time()
+    push(url, "Note", "elsewhere", queue="never heard of")
+    run.line("Note('elsewhere')", "is done in")
+    assert time.time() - asked < 0.9  # the next look by the clock
+
+
 def test_a_failure_is_said_once_and_that_it_will_run_again(dev):
     run = dev(*APP)
     push(run.up()["redis"]["url"], "Fail", "no reason")

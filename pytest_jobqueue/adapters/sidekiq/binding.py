@@ -38,6 +38,9 @@ CAPS = Caps(acks=True, dead_letters=True, delays=True, retries=True)
 CAPS_IF = {"acks": "go-workers2", "dead_letters": "Sidekiq"}
 
 
+WORKER = "pytest-jobqueue-worker"  # what the connection of a worker process is called
+
+
 class SidekiqBinding:
     """Handlers on one server, in one dialect.
 
@@ -202,7 +205,15 @@ class SidekiqBinding:
 
     def client_id(self) -> int:
         """The number of the connection, for whoever wants it to wait no longer (CLIENT UNBLOCK)."""
+        self._link.call("CLIENT", "SETNAME", WORKER)
         return int(self._link.call("CLIENT", "ID"))
+
+    def wake(self) -> None:
+        """Have worker processes that wait at a queue look at all of them."""
+        for line in self._link.call("CLIENT", "LIST").decode().splitlines():
+            facts = dict(word.partition("=")[::2] for word in line.split())
+            if facts.get("name") == WORKER and "b" in facts.get("flags", ""):
+                self._link.call("CLIENT", "UNBLOCK", facts["id"])
 
     def run(self, taken: Taken) -> Outcome:
         """Run a job that was taken."""
