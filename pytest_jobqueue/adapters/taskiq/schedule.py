@@ -6,9 +6,9 @@ Schedules that stand in code count from the moment of the binding, as if the sch
 round; those that are added later follow Taskiq's rule, by which an interval begins at once.
 
 Names that Taskiq does not document: `cli.scheduler.run.is_cron_task_now`, `is_interval_task_now`,
-`is_time_task_now` and `send`; of `ListRedisScheduleSource` `_prefix`, `_serializer`, `_is_first_run` and
-`_skip_past_schedules` (the last where there is one). The source lists what is past in its first round only,
-or not at all where the service wants that; a clock that was moved has passed times that no round has seen.
+`is_time_task_now` and `send`; of `ListRedisScheduleSource` `_prefix`, `_serializer` and
+`_skip_past_schedules`. The source does not list what is past where the service wants that; a clock that was
+moved has passed times that no round has seen.
 """
 
 from __future__ import annotations
@@ -101,14 +101,11 @@ class Schedule:
         if not isinstance(source, ListRedisScheduleSource):
             return list(await source.get_schedules())
         was = dict(vars(source))
-        source._is_first_run = True  # noqa: SLF001 (see the head of this file)
-        source._skip_past_schedules = False  # noqa: SLF001
+        source._skip_past_schedules = False  # noqa: SLF001 (see the head of this file)
         try:
             return list(await source.get_schedules())
         finally:
             vars(source).update(was)
-            if "_skip_past_schedules" not in was:
-                del source._skip_past_schedules  # noqa: SLF001
 
     def _is_due(self, source: ScheduleSource, task: ScheduledTask, now: dt.datetime) -> bool:
         key = task.schedule_id

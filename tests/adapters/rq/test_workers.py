@@ -80,3 +80,9 @@ def test_a_registered_worker_is_seen_by_the_service(queue, connection, jobqueue)
     assert (seen.name, seen.get_state()) == (worker.name, "idle")
     worker.register_death()
     assert jobqueue.redis.scard("rq:workers") == 0
+
+
+def test_where_a_worker_process_is_heard_to_fetch():
+    """Read the head of `command` when this fails."""
+    assert callable(rq.Queue.lpop)
+    assert callable(rq.Queue.lmove)

@@ -105,5 +105,5 @@ def test_what_the_source_has_and_this_adapter_reads_is_still_there(source):
     """These are no public names of taskiq-redis; `schedule` says why they are used."""
     assert source._prefix == "schedule"
     assert source._serializer.loadb(source._serializer.dumpb([1])) == [1]
-    assert source._is_first_run is True
+    assert source._skip_past_schedules is False
     assert source._get_data_key("one") == "schedule:data:one"

@@ -122,6 +122,11 @@ class TestASourceThatSkipsThePast(TestRedisSources):
         except TypeError:
             pytest.skip("this version has no such option")
 
+    def test_what_a_moved_clock_has_passed_is_not_the_past(self, travel, jobqueue, add):
+        jobqueue.producer.enqueue_in(30, "add", 1, 2)
+        travel(10 * MINUTE)
+        assert jobqueue.worker.drain().results == [3]
+
 
 class TestLabels:
     @pytest.fixture
