@@ -28,6 +28,7 @@ QUESTIONS = (
     "side_by_side",
     "libraries",
     "idle_workers",
+    "standalone",
 )
 
 
