@@ -162,6 +162,25 @@ def test_a_failed_job_shows_its_error_and_the_traceback_that_a_worker_told(see, 
     assert "250 ms" in see("state=finished")
 
 
+@pytest.mark.parametrize(
+    ("stored", "shown", "is_told"),
+    [
+        (None, "ValueError: told", True),
+        ("told", "ValueError: told", True),  # go-workers2 keeps the message only
+        ("Traceback (most recent call last):\n  File …\nValueError: told\n", "ValueError: told", True),
+        ("Traceback (most recent call last):\n  File …\nKeyError: since\n", "KeyError: since", False),
+        ("some more words\nand more", "some more words", False),
+    ],
+)
+def test_a_later_error_than_was_told_is_the_one(see, desk, binding, stored, shown, is_told):
+    job = Job("j1", "Some", error=stored)
+    binding.dead.append(job)
+    desk.ledger.finished.appendleft(Finished(job, "failed", 1.0, 1.0, "ValueError: told", "line 7"))
+    text = see("state=failed")
+    assert f'<p class="error">{shown}</p>' in text
+    assert ("line 7" in text) == is_told
+
+
 def test_a_job_in_a_workers_hands_is_shown_once(see, desk, binding):
     binding.taken += [Job("j1", "Some"), Job("j2", "Some")]
     desk.ledger.in_hand["run"] = (Job("j1", "Some"), time.time())

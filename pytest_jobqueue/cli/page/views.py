@@ -280,16 +280,13 @@ def _pager(view: View, pages: int, first: int, shown: int, total: int) -> Html:
 
 
 def _job(place: Place, now: Now, view: View, job: Any, runs: Mapping[str, Finished]) -> Html:
-    run = runs.get(job.id) if view.state in ("retrying", "failed") else None
+    run, error = _last_error(job, runs) if view.state in ("scheduled", "retrying", "failed") else (None, "")
     since = next((at for one, at in now.ledger.in_hand.values() if one is job), None)
     facts = [
         ("Due", NOTHING if job.due_at is None else _due(job.due_at, now.at)),
         ("Runs since", NOTHING if since is None else _moment(since)),
         ("Attempts", NOTHING if job.attempts is None else job.attempts),
     ]
-    error = (
-        (job.error or (run.error if run else "")) if view.state in ("retrying", "failed", "scheduled") else ""
-    )
     actions = [
         _button(does, text) for does, text in _ACTIONS.get(view.state, ()) if does in place.can and job.id
     ]
@@ -299,6 +296,21 @@ def _job(place: Place, now: Now, view: View, job: Any, runs: Mapping[str, Finish
         hidden = [html('<input type="hidden" name="{}" value="{}">', *pair) for pair in names]
         form = _form(place, view, "/jobs", [*hidden, *actions])
     return _row(job.id, job, facts, error=error, traceback=run.traceback if run else "", form=form)
+
+
+def _last_error(job: Job, runs: Mapping[str, Finished]) -> tuple[Finished | None, str]:
+    """What the last run told, if the job library tells of no other error since; and the error."""
+    run, stored = runs.get(job.id), job.error or ""
+    if run is None or not (stored in run.error or run.error in stored):
+        return None, stored
+    return run, run.error
+
+
+def _one_line(error: str) -> str:
+    """The line of an error, or of a traceback, that says most."""
+    lines = error.strip().splitlines()
+    line = lines[-1 if lines[0].startswith("Traceback") else 0]
+    return _short(line, 300)
 
 
 def _run(run: Any) -> Html:
@@ -337,7 +349,7 @@ def _row(
         status=status,
         call=_call_string(job),
         facts=_list(facts),
-        error=html('<p class="error">{}</p>', _short(error.strip(), 300)) if error else NOTHING,
+        error=html('<p class="error">{}</p>', _one_line(error)) if error.strip() else NOTHING,
         details=_details(job, error, traceback),
         form=form,
     )
