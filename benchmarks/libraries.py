@@ -5,6 +5,9 @@ The libraries exclude each other, so those are measured that are installed; `tox
 a test has: the job library's client goes through that front, whoever calls it. What is compared is processor
 time, a real server's with it, since a library's own worker also waits for its other threads; the clock stands
 beside it.
+
+Where `run_next` is dearer, it is because it takes one job and nothing ahead: streaQ's own worker reads the
+next job while it ends one, and SAQ's waits for a job without asking whether there is one.
 """
 
 from __future__ import annotations

@@ -880,6 +880,9 @@ class Session(FakeSocket):
         result = func(True)
         return result if shape is None else shape(result)
 
+    def add_subkey_event(self, event: bytes, key: bytes, subkeys: Sequence[bytes]) -> None:
+        """Nothing: fakeredis keeps these for the end of a command, which is ours and would not take them."""
+
     def _stream_node_limits(self) -> tuple[int, int]:
         config = self.memory.config
         return _node_limits(config[b"stream-node-max-entries"], config[b"stream-node-max-bytes"])

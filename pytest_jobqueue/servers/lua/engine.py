@@ -11,9 +11,8 @@ import hashlib
 import math
 from typing import TYPE_CHECKING, Any
 
-from pytest_jobqueue.servers.lua.bytecode import without_tail_calls
 from pytest_jobqueue.servers.lua.replies import reply_of, to_lua
-from pytest_jobqueue.servers.lua.runtime import Sandbox, is_table
+from pytest_jobqueue.servers.lua.runtime import Sandbox, is_table, to_bytecode
 from pytest_jobqueue.servers.lua.shebang import read_shebang
 from pytest_jobqueue.wire.resp import Error, Simple
 
@@ -135,12 +134,11 @@ class ScriptEngine:
 
     def _compile(self, sha: bytes, script: bytes) -> _Script:
         source, no_writes = read_shebang(script)
-        sandbox = self._lua()
-        code, problem = sandbox.to_bytecode(source)
-        if code is None:
+        code, problem = to_bytecode(source)
+        if problem is not None:
             text = problem.decode("utf-8", "surrogateescape")
             raise Error(f"ERR Error compiling script (new function): {text}")
-        known = self._scripts[sha] = _Script(sandbox.load(without_tail_calls(code)), no_writes=no_writes)
+        known = self._scripts[sha] = _Script(self._lua().load(code), no_writes=no_writes)
         return known
 
     def _lua(self) -> Sandbox:

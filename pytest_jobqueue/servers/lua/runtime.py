@@ -1,17 +1,19 @@
 """Builds a Lua runtime in which scripts find what a real Redis gives them.
 
-The Lua files are read once in a process and kept as bytecode, since a test may want a runtime of its own.
+Lua files and scripts are compiled once in a process, since a test may want a runtime of its own.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lupa import lua51
+
+from pytest_jobqueue.servers.lua.bytecode import without_tail_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +43,23 @@ def _bytecode(name: str) -> bytes:
 def new_runtime() -> Any:
     """A Lua 5.1 runtime that gives and takes bytes."""
     return lua51.LuaRuntime(encoding=None, unpack_returned_tuples=True, register_eval=False)
+
+
+@cache
+def _compiler() -> Any:
+    return new_runtime().eval(
+        b"function(source) local f, e = loadstring(source, '@user_script') return f and string.dump(f), e end"
+    )
+
+
+@lru_cache(maxsize=256)
+def to_bytecode(source: bytes) -> tuple[bytes, bytes | None]:
+    """Compile a script: its bytecode, for `Sandbox.load`, and what is wrong with it, if anything.
+
+    What was compiled is kept: a library sends the same scripts in every test.
+    """
+    code, problem = _compiler()(source)
+    return (b"", problem) if code is None else (without_tail_calls(code), None)
 
 
 def is_table(value: Any) -> bool:
@@ -156,10 +175,6 @@ class Sandbox:
         self.run_with = runner[b"run_with"]
         self.slice = runner[b"slice"]
         self.load = sandbox[b"compile"]
-        self.to_bytecode = runtime.eval(
-            b"function(source) local f, e = loadstring(source, '@user_script') "
-            b"return f and string.dump(f), e end"
-        )
         tell_runner = runner[b"setresp"]
 
         def tell(resp: float) -> None:
