@@ -7,7 +7,9 @@ time, a real server's with it, since a library's own worker also waits for its o
 beside it.
 
 Where `run_next` is dearer, it is because it takes one job and nothing ahead: streaQ's own worker reads the
-next job while it ends one, and SAQ's waits for a job without asking whether there is one.
+next job while it ends one, and SAQ's waits for a job without asking whether there is one. Huey's job is so
+cheap that the outcome and the journal's line show. On the fake, scripts cost most: BullMQ's run some thirty
+commands for a job.
 """
 
 from __future__ import annotations
