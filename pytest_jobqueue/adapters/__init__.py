@@ -56,6 +56,9 @@ class Binding(Protocol):
     job raised, `BaseException`s among them, is in the outcome, never raised by the binding. A library that
     interrupts its jobs by exceptions that are no `Exception` names their classes in an attribute
     `interrupts`: these are failures like any other.
+
+    `requeue` and `discard` are for whoever looks after jobs by hand, and a third party's binding may be
+    without them: the contract then skips its tests of them, and the page of `jobqueue dev` has no buttons.
     """
 
     caps: Caps
@@ -113,6 +116,28 @@ class Binding(Protocol):
     def recover(self) -> int:
         """The library's own maintenance: abandoned jobs become ready. Returns how many."""
 
+    def requeue(self, job: Job, /) -> None:
+        """Make a job ready now that is scheduled, retrying or failed, by the library's own means if any.
+
+        A worker that takes the job at the same moment and this call do not both have it: it runs once.
+
+        Args:
+            job: As `scheduled`, `retrying` or `failed` listed it.
+
+        Raises:
+            UsageError: It is there no longer, or the library cannot do it.
+        """
+
+    def discard(self, job: Job, /) -> None:
+        """Delete a job that is pending, scheduled, retrying, waiting or failed.
+
+        Args:
+            job: As one of these listed it.
+
+        Raises:
+            UsageError: It is there no longer, or the library cannot do it.
+        """
+
     def close(self) -> None:
         """Give back connections, and leave the application and the process as they were."""
 
@@ -168,6 +193,12 @@ class AsyncBinding(Protocol):
 
     async def recover(self) -> int:
         """As `Binding.recover`."""
+
+    async def requeue(self, job: Job, /) -> None:
+        """As `Binding.requeue`."""
+
+    async def discard(self, job: Job, /) -> None:
+        """As `Binding.discard`."""
 
     async def release(self) -> None:
         """Close, in the running loop, the connections that were made in it; the next use makes new ones."""

@@ -16,7 +16,7 @@ from pytest_jobqueue.adapters.connections import Opened
 from pytest_jobqueue.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 
     from pytest_jobqueue.adapters import AsyncBinding
     from pytest_jobqueue.job import Call, Job, Outcome
@@ -114,6 +114,18 @@ class SyncFace:
     def recover(self) -> int:
         """As `AsyncBinding.recover`."""
         return self.run(self.twin.recover())
+
+    @property
+    def requeue(self) -> Callable[[Job], None]:
+        """As `AsyncBinding.requeue`; no attribute where the twin has none."""
+        requeue = self.twin.requeue
+        return lambda job: self.run(requeue(job))
+
+    @property
+    def discard(self) -> Callable[[Job], None]:
+        """As `AsyncBinding.discard`; no attribute where the twin has none."""
+        discard = self.twin.discard
+        return lambda job: self.run(discard(job))
 
     async def enter(self) -> None:
         """Somebody acts in the running loop: what is open there is closed when it ends, whoever ends it.

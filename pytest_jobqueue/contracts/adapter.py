@@ -12,8 +12,9 @@ class TestMyLibrary(AdapterContract):
         return make_my_application()  # registers pytest_jobqueue.contracts.jobs under these names
 ```
 
-What a library cannot do is read from its `Caps`, and the tests about it are skipped with that reason. The
-tests run on whatever `--redis` names; time is moved with time-machine.
+What a library cannot do is read from its `Caps`, and the tests about it are skipped with that reason; so
+are those of `requeue` and `discard` where a binding has no such method. The tests run on whatever `--redis`
+names; time is moved with time-machine.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -283,6 +284,123 @@ class AdapterContract:
     def _waiting_retry(jobqueue: JobQueue) -> Job:
         """The retry, whether it waits for its time or is ready at once."""
         (job,) = [*jobqueue.binding.retrying(), *jobqueue.binding.pending()]
+        return job
+
+    # Look after by hand.
+
+    def by_hand(self, jobqueue: JobQueue, action: Literal["requeue", "discard"]) -> Callable[[Job], None]:
+        """A method that a binding may be without; skips where it is."""
+        found: Callable[[Job], None] | None = getattr(jobqueue.binding, action, None)
+        return found or pytest.skip(f"this adapter's binding has no {action}()")
+
+    def test_a_scheduled_job_is_run_now(self, jobqueue: JobQueue) -> None:
+        """Requeued it is ready, and runs once; a second time it is not scheduled any more."""
+        self.needs(jobqueue, "delays")
+        requeue = self.by_hand(jobqueue, "requeue")
+        job = self._scheduled(jobqueue)
+
+        requeue(job)
+
+        assert self._listed(jobqueue) == {"pending": [job.id]}
+        assert jobqueue.binding.next_due() is None
+        with pytest.raises(UsageError, match="cannot be requeued"):
+            requeue(job)
+        assert jobqueue.worker.drain().results == [3]
+        assert jobs.CALLS == [("add", (1, 2), {})]
+        assert self._listed(jobqueue) == {}
+
+    def test_a_retry_is_run_now(self, jobqueue: JobQueue) -> None:
+        """Without its back-off, and once."""
+        self.needs(jobqueue, "retries")
+        requeue = self.by_hand(jobqueue, "requeue")
+        job = self._retrying(jobqueue)
+
+        requeue(job)
+
+        assert self._listed(jobqueue) == {"pending": [job.id]}
+        assert jobqueue.worker.drain().results == ["at last"]
+        assert [name for name, _, _ in jobs.CALLS] == ["flaky", "flaky"]
+        assert self._listed(jobqueue) == {}
+
+    def test_a_dead_job_is_run_again(self, jobqueue: JobQueue) -> None:
+        """With its arguments, once, and it is dead no longer."""
+        self.needs(jobqueue, "dead_letters")
+        requeue = self.by_hand(jobqueue, "requeue")
+        job = self._failed(jobqueue)
+        jobs.HOOKS["broken"] = lambda: "mended"
+
+        requeue(job)
+
+        assert self._listed(jobqueue) == {"pending": [job.id]}
+        assert jobqueue.worker.drain().results == ["mended"]
+        assert len(jobs.CALLS) == 2
+        assert self._listed(jobqueue) == {}
+
+    @pytest.mark.parametrize("state", ["pending", "scheduled", "retrying", "failed"])
+    def test_a_discarded_job_is_gone(
+        self, jobqueue: JobQueue, travel: Callable[[float], None], state: str
+    ) -> None:
+        """It never runs and is listed nowhere; what was beside it stays."""
+        discard = self.by_hand(jobqueue, "discard")
+        cap = {"scheduled": "delays", "retrying": "retries", "failed": "dead_letters"}.get(state)
+        if cap is not None:
+            self.needs(jobqueue, cap)
+        make: Callable[[JobQueue], Job] = getattr(self, f"_{state}")
+        job = make(jobqueue)
+        other = jobqueue.producer.enqueue(self.names.add, 4, 5)
+        jobs.CALLS.clear()
+
+        discard(job)
+
+        assert self._listed(jobqueue) == {"pending": [other.id]}
+        with pytest.raises(UsageError, match="cannot be discarded"):
+            discard(job)
+        travel(2 * DAY)
+        assert jobqueue.worker.drain().results == [9]
+        assert jobs.CALLS == [("add", (4, 5), {})]
+
+    def test_a_job_that_has_run_is_out_of_reach(self, jobqueue: JobQueue) -> None:
+        """Neither method does anything to it, and both say so."""
+        job = self._pending(jobqueue)
+        jobqueue.worker.drain()
+
+        with pytest.raises(UsageError, match="cannot be requeued"):
+            self.by_hand(jobqueue, "requeue")(job)
+        with pytest.raises(UsageError, match="cannot be discarded"):
+            self.by_hand(jobqueue, "discard")(job)
+
+        assert self._listed(jobqueue) == {}
+        assert jobqueue.worker.drain() == []
+
+    @staticmethod
+    def _listed(jobqueue: JobQueue) -> dict[str, list[str]]:
+        """Which jobs are where."""
+        states = ("pending", "scheduled", "retrying", "running", "waiting", "failed")
+        found = {state: [job.id for job in getattr(jobqueue.binding, state)()] for state in states}
+        return {state: ids for state, ids in found.items() if ids}
+
+    def _pending(self, jobqueue: JobQueue) -> Job:
+        jobqueue.producer.enqueue(self.names.add, 1, 2)
+        (job,) = jobqueue.binding.pending()
+        return job
+
+    def _scheduled(self, jobqueue: JobQueue) -> Job:
+        jobqueue.producer.enqueue_in(DAY, self.names.add, 1, 2)
+        (job,) = jobqueue.binding.scheduled()
+        return job
+
+    def _retrying(self, jobqueue: JobQueue) -> Job:
+        jobqueue.producer.set(**self.names.retry_options).enqueue(self.names.flaky, 1)
+        jobqueue.worker.run_next(on_error="record")
+        found = list(jobqueue.binding.retrying())
+        return found[0] if found else pytest.skip("a retry is ready at once here")
+
+    def _failed(self, jobqueue: JobQueue) -> Job:
+        jobs.HOOKS["broken"] = lambda: jobs.boom("out of paper")
+        self.once(jobqueue).enqueue(self.names.hooked, "broken")
+        jobqueue.worker.drain(on_error="record")
+        jobs.CALLS[:] = jobs.CALLS[:1]
+        (job,) = jobqueue.binding.failed()
         return job
 
     # Crash.

@@ -15,18 +15,22 @@ from typing import TYPE_CHECKING
 from huey import signals as S  # noqa: N812 (as Huey does)
 from huey.consumer import Worker
 
+from pytest_jobqueue.adapters.gone import not_discarded, not_requeued
 from pytest_jobqueue.adapters.huey import CAPS
+from pytest_jobqueue.adapters.huey.hand import stored
 from pytest_jobqueue.adapters.huey.messages import followers, job_for, stand_in, task_for
 from pytest_jobqueue.adapters.huey.place import Place
 from pytest_jobqueue.adapters.huey.run import Run
+from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.job import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from huey.api import Huey, Task
 
+    from pytest_jobqueue.adapters.huey.hand import Stored
     from pytest_jobqueue.job import Call, Job
 
 _MINUTE = 60
@@ -220,6 +224,44 @@ class HueyBinding:
     def recover(self) -> int:
         """Nothing: what a worker took with it is lost."""
         return 0
+
+    # Looking after jobs by hand
+
+    def requeue(self, job: Job) -> None:
+        """Put a task that is for later onto the queue, without its time.
+
+        Raises:
+            UsageError: It is neither in the schedule, nor on the queue for later; or it cannot be read.
+        """
+        for item in self._stored(job):
+            found = self._read(item.data)
+            if isinstance(found.raw, bytes):
+                raise UsageError(f"{job} cannot be requeued, only discarded: Huey cannot make a task of it")
+            if (item.scheduled or found.due_at is not None) and item.remove():
+                found.raw.eta = None
+                self._huey.enqueue(found.raw)
+                return
+        raise not_requeued(job)
+
+    def discard(self, job: Job) -> None:
+        """Remove a task from the queue or the schedule, and with it those that wait for it.
+
+        Raises:
+            UsageError: It is in neither, or waits for another task and is a part of that.
+        """
+        if any(item.remove() for item in self._stored(job)):
+            return
+        if any(follower.id == job.id for follower in self.waiting()):
+            raise UsageError(
+                f"{job} cannot be discarded: Huey keeps it inside of the task that it waits for; discard "
+                f"that one, or have this one dropped when its turn comes with huey.revoke_by_id({job.id!r})"
+            )
+        raise not_discarded(job)
+
+    def _stored(self, job: Job) -> Iterator[Stored]:
+        for item in stored(self._huey.storage):
+            if item.data == job.raw or (job.id and self._read(item.data).id == job.id):
+                yield item
 
     def close(self) -> None:
         """Run shut-down hooks if start-up hooks ran, and leave the application as it was."""

@@ -17,7 +17,8 @@ from redis.connection import AbstractConnection
 from redis.retry import Retry as Attempts
 from rq.job import JobStatus, Retry
 
-from pytest_jobqueue.adapters.rq import CAPS
+from pytest_jobqueue.adapters.gone import not_discarded, not_requeued
+from pytest_jobqueue.adapters.rq import CAPS, hand
 from pytest_jobqueue.adapters.rq.client import Client
 from pytest_jobqueue.adapters.rq.place import Place, django_handlers
 from pytest_jobqueue.adapters.rq.runner import Lost, Runner
@@ -182,6 +183,26 @@ class RQBinding:
     def recover(self) -> int:
         """The maintenance that RQ's worker does every ten minutes; returns how many jobs it made ready."""
         return self._upkeep.recover(self.queues())
+
+    # Looking after jobs by hand
+
+    def requeue(self, job: Job) -> None:
+        """As RQ's scheduler does with a job that is due, or `FailedJobRegistry.requeue`.
+
+        Raises:
+            UsageError: It is not in the registries of these, or its data has expired.
+        """
+        if not hand.requeue(self._client.queue(job.queue), job.id):
+            raise not_requeued(job)
+
+    def discard(self, job: Job) -> None:
+        """`Job.delete`: jobs that wait for it wait for ever, as in RQ.
+
+        Raises:
+            UsageError: It is on no queue and in no registry of jobs that wait or failed.
+        """
+        if not hand.discard(self._client.queue(job.queue), job.raw):
+            raise not_discarded(job)
 
     def close(self) -> None:
         """Close the worker's connections, and lead the application's where they led before."""

@@ -23,6 +23,11 @@ _POP_DUE = (
     "if due[1] then redis.call('ZREM', KEYS[1], due[1]) return due[1] end "
     "return false"
 )
+_MOVE = (
+    "if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end "
+    "if ARGV[3] then redis.call('SADD', KEYS[3], ARGV[3]) end "
+    "return redis.call('LPUSH', KEYS[2], ARGV[2])"
+)
 
 
 class Scheduler:
@@ -42,6 +47,34 @@ class Scheduler:
                 any more; the message has its bytes.
         """
         return self._go_tick() if self._dialect.is_go else self._sidekiq_tick()
+
+    def move_now(self, key: str, raw: bytes) -> bool:
+        """Move one job to its queue before its time; False when it is not in the set.
+
+        It leaves the set and comes to the queue in one step. Sidekiq's web page counts the next attempt of a
+        job that failed as the last one, again; go-workers2 has no such page, and here its scheduler's
+        rewriting is used.
+
+        Raises:
+            PoisonJobError: It is no job; it stays where it is.
+        """
+        payload = decode(raw)
+        if self._dialect.is_go:
+            fields = dict(payload.fields)
+        else:
+            fields = self._completed(payload)
+            if key != self._keys.schedule and payload.retry_count is not None:
+                fields["retry_count"] = payload.retry_count - 1
+            fields.pop("at", None)
+        fields["enqueued_at"] = timestamp(time.time(), self._dialect)
+        queue = self._keys.bare_queue(str(fields.get("queue", "")))
+        body = dump(fields, self._dialect, rewritten=True)
+        names = () if self._dialect.is_go else (queue,)
+        lists = self._keys.queue(queue), self._keys.queues
+        if not self._link.call("EVAL", _MOVE, 3, key, *lists, raw, body, *names):
+            return False
+        self.moved_to[queue] = None
+        return True
 
     def looks(self) -> list[Command]:
         """The questions whether anything is due, for whoever can send them along with others."""
@@ -84,13 +117,17 @@ class Scheduler:
         return moved
 
     def _normalised(self, payload: Payload, key: str) -> dict[str, Any]:
-        # Sidekiq pushes what it popped through its own client, which merges it into the default options.
-        fields: dict[str, Any] = {"retry": True, "queue": "default"} | dict(payload.fields)
+        fields = self._completed(payload)
         if not isinstance(fields.get("args"), list) or not fields.get("class"):
             raise PoisonJobError(
                 f"{quoted(payload.raw)} was due in {key!r}, and {self._dialect.source} refuses it after "
                 "taking it from there, since a job must have a class and an array of args: it is lost"
             )
+        return fields
+
+    def _completed(self, payload: Payload) -> dict[str, Any]:
+        # Sidekiq pushes what it popped through its own client, which merges it into the default options.
+        fields: dict[str, Any] = {"retry": True, "queue": "default"} | dict(payload.fields)
         if fields.get("jid") is None:
             fields["jid"] = secrets.token_hex(12)
         if fields.get("created_at") is None:

@@ -185,6 +185,16 @@ class Worker:
         )
         return len(self.recovered)
 
+    def forget(self, queue: str, raw: bytes) -> bool:
+        """Drop a job that was set aside to be run here; False when it is not."""
+        for taken in self.set_aside:
+            if (taken.lane.name, taken.raw) == (queue, raw):
+                self._no_longer_aside(taken)
+                for command in self._acknowledged(taken):
+                    self._link.send(command)
+                return True
+        return False
+
     def put_back(self) -> None:
         """Return a job that was fetched ahead to the end of its queue that is taken from."""
         taken, self._ahead = self._ahead, None
