@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import RedisError
 
 from pytest_jobqueue.adapters import Caps
+from pytest_jobqueue.adapters.gone import not_discarded, not_requeued
 from pytest_jobqueue.adapters.sidekiq.client import Client
 from pytest_jobqueue.adapters.sidekiq.lanes import Lanes
 from pytest_jobqueue.adapters.sidekiq.link import Link
@@ -22,6 +23,7 @@ from pytest_jobqueue.adapters.sidekiq.runner import Runner
 from pytest_jobqueue.adapters.sidekiq.scheduler import Scheduler
 from pytest_jobqueue.adapters.sidekiq.store import Store
 from pytest_jobqueue.adapters.sidekiq.worker import NOTHING, Worker
+from pytest_jobqueue.errors import PoisonJobError, UsageError
 from pytest_jobqueue.wire.dialects import Dialect, Keys, dialect_named
 from pytest_jobqueue.wire.sidekiq import decode
 
@@ -257,6 +259,39 @@ class SidekiqBinding:
         are, poison included. Sidekiq has nothing to recover: 0.
         """
         return self._worker.recover()
+
+    # Looking after jobs by hand
+
+    def requeue(self, job: Job) -> None:
+        """Move a job from its sorted set to its queue, as Sidekiq's web page does.
+
+        Raises:
+            UsageError: It is in none of them, or is no job.
+        """
+        sets = self.keys.schedule, self.keys.retry, self.keys.dead
+        try:
+            moved = any(self._scheduler.move_now(key, job.raw) for key in sets)
+        except PoisonJobError as error:
+            raise UsageError(f"{error}; it cannot be requeued, only discarded") from None
+        if not moved:
+            raise not_requeued(job)
+        for name in self._scheduler.moved_to:
+            self._lanes.heard_of(name)
+
+    def discard(self, job: Job) -> None:
+        """Remove a job's very bytes from its queue or its sorted set.
+
+        Raises:
+            UsageError: They are in none of them.
+        """
+        if self._worker.forget(job.queue, job.raw):
+            return
+        places = (
+            ("LREM", self.keys.queue(job.queue), -1, job.raw),
+            *(("ZREM", key, job.raw) for key in (self.keys.schedule, self.keys.retry, self.keys.dead)),
+        )
+        if not any(self._link.call(*command) for command in places):
+            raise not_discarded(job)
 
     # As other processes see it
 
