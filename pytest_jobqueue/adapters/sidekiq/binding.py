@@ -217,7 +217,7 @@ class SidekiqBinding:
             if facts.get("name") == WORKER and "b" in facts.get("flags", ""):
                 self._link.call("CLIENT", "UNBLOCK", facts["id"])
 
-    def run(self, taken: Taken) -> Outcome:
+    def run_taken(self, taken: Taken) -> Outcome:
         """Run a job that was taken."""
         return self._worker.run(taken)
 

@@ -66,7 +66,7 @@ def _work(app: Any, work: Work) -> None:
                 continue
             key, job = str(next(keys)), binding.job(taken)
             work.telling.began(key, job)
-            outcome = binding.run(taken)
+            outcome = binding.run_taken(taken)
             if outcome.exception is not None and not work.telling.is_heard:
                 print(f"{outcome}", flush=True)  # noqa: T201 (the log of this process)
             work.telling.ended(key, outcome)
