@@ -92,7 +92,7 @@ def main(library: str, *names: str) -> int:
     chosen = [one for one in listed() if one.library == library and (not names or one.name in names)]
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "project"
-        for part in ("pytest_jobqueue", "tests"):
+        for part in ("pytest_jobqueue", "tests", "examples"):
             shutil.copytree(ROOT / part, project / part, ignore=shutil.ignore_patterns("__pycache__"))
         for part in ("pyproject.toml", "conftest.py"):
             shutil.copy(ROOT / part, project)

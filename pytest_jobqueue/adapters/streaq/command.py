@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def command(app: Any, work: Work) -> Callable[[], object]:
     """Ready the process; what is returned runs `streaq run`."""
     app._redis = Redis.from_url(work.url, decode_responses=True)  # noqa: SLF001 (see the head)
-    app._sentinel = app._cluster = None  # noqa: SLF001
+    app._sentinel = None  # noqa: SLF001
     _Told(app, work).stand_around()
     return functools.partial(cli, ["run", work.app_path, "--verbose", *work.options], prog_name="streaq")
 

@@ -8,7 +8,7 @@ which it finishes a job, which are watched. `run_async` has one task from beginn
 Not documented by streaQ, and used here: `Worker.run_async`, `producer`, `signal_handler`,
 `schedule_delayed_tasks` and the `sleep` at its end, `run_task`, `finish_task`, `finish_failed_task`,
 `_lib.read_streams` (7.0), `_read_streams_max_count`, `_read_streams_legacy` and `_supports_max_count` (7.2),
-`run_consumers`, `deserialize`, `_next_datetime`, `_redis`, `_sentinel`, `_cluster`, `_running`; nor by
+`run_consumers`, `deserialize`, `_next_datetime`, `_redis`, `_sentinel`, `_running`; nor by
 Python: what a context manager of a generator is made of (`func`, `args`, `kwds`).
 """
 
@@ -83,7 +83,7 @@ class Life:
         for name in _OF_ENTERING:  # the copy is entered as streaQ means it, whether or not the service's is
             vars(self.worker).pop(name, None)
         self.worker._redis = Redis.from_url(url, decode_responses=True)  # noqa: SLF001 (see the head)
-        self.worker._sentinel = self.worker._cluster = None  # noqa: SLF001
+        self.worker._sentinel = None  # noqa: SLF001
         self._task: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
         self._end = asyncio.Event()

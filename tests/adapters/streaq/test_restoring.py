@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from importlib import metadata
 
 import pytest
 
@@ -184,8 +185,16 @@ def test_a_start_that_fails_is_said(jobqueue_server, jobqueue_url):
 def test_a_worker_of_a_cluster_or_with_sentinels_is_led_to_a_single_redis(jobqueue_server, jobqueue_url):
     worker = streaq.Worker(sentinel_nodes=[("redis.invalid", 26379)])
     worker.task(name="note")(lambda: "ran")
+    worker._sentinel.__asynccontextmanager__ = lambda: pytest.fail("the sentinels were asked")
     before = state(worker)
     with JobQueue(worker, jobqueue_server) as jobqueue:
         jobqueue.producer.enqueue("note")
         assert jobqueue.worker.drain().results == ["ran"]
     assert state(worker) == before
+
+
+def test_the_names_by_which_one_message_is_fetched_are_still_there(worker):
+    """Read the head of `life` when this fails; which of them is used is decided by the server."""
+    names = ("_supports_max_count", "_read_streams_max_count", "_read_streams_legacy")
+    there = [name for name in names if hasattr(worker, name)]
+    assert there == ([] if metadata.version("streaq").startswith("7.0.") else list(names))
