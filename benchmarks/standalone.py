@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _UP = "Ctrl-C stops it."
+_PATIENCE = 60.0  # seconds
+_BUSY = 3.0  # seconds in which a queue is read anew several times
 _IDLE = 0.2  # seconds before each request
 _SERVICE = """
 import json, os, time
@@ -163,8 +166,89 @@ def _mark(url: str, client: redis.Redis) -> float:
     return float(mark[1])
 
 
+def _views(effort: Effort) -> list[Row]:
+    """What a page with many pending jobs takes: at rest, and while the queue is being read anew."""
+    for name in ("starlette", "uvicorn"):
+        needs.module(name)
+    jobs, looks = effort.of(10_000, least=100), effort.of(40, least=4)
+    with tempfile.TemporaryDirectory() as folder, command(folder, "--json", "facts") as process:
+        read_until(process, _UP)
+        assert process.stdout is not None
+        reading = threading.Thread(target=process.stdout.read)  # it says each job that is enqueued
+        reading.start()
+        facts = json.loads((Path(folder) / "facts").read_text())
+        url = facts["page"]["url"]
+        with redis.Redis.from_url(facts["redis"]["url"]) as client:
+            _fill(client, jobs)
+            _wait_for(url, f"Pending <b>{jobs:,}</b>")
+            rest = [_view(url, f"?state=pending&page={page}") for page in (1, jobs // 50) * (looks // 2)]
+            busy, until = [], time.monotonic() + _BUSY
+            while time.monotonic() < until:
+                client.lpush("queue:default", _PENDING)
+                busy.append(_view(url, "?state=pending"))
+            _wait_for(url, f"Pending <b>{jobs + len(busy):,}</b>")
+        process.send_signal(signal.SIGINT)
+        reading.join()
+    rows = []
+    for what, found in (("at rest", rest), ("a job enqueued before each", busy)):
+        text = f"slowest of {len(found)}: {max(found):.0f} ms"
+        rows.append(
+            Row(
+                f"a page of {jobs:,} pending jobs, {what}",
+                min(found),
+                "ms",
+                statistics.median(found),
+                200,
+                compared=text,
+            )
+        )
+    return rows
+
+
+_PENDING = json.dumps(
+    {"class": "Mail", "args": ["somebody@example.org", {"n": 1}], "queue": "default", "jid": "9"}
+)
+
+
+def _fill(client: redis.Redis, jobs: int) -> None:
+    payload = json.loads(_PENDING)
+    client.sadd("queues", "default")
+    client.lpush("queue:default", *(json.dumps({**payload, "jid": f"{one:024x}"}) for one in range(jobs)))
+
+
+def _get(url: str) -> str:
+    with urllib.request.urlopen(url) as answer:
+        return answer.read().decode()
+
+
+def _view(url: str, query: str) -> float:
+    """Milliseconds of one."""
+    started = time.perf_counter()
+    text = _get(url + query)
+    took = (time.perf_counter() - started) * 1e3
+    if text.count("data-job=") != 50:
+        raise BrokenError("a page of pending jobs has not 50 of them")
+    return took
+
+
+def _wait_for(url: str, words: str) -> None:
+    """Until the page has them; its stream of events says when to look again."""
+    until = time.monotonic() + _PATIENCE
+    with urllib.request.urlopen(f"{url}events", timeout=_PATIENCE) as events:
+        for line in events:
+            if line.startswith(b"data:") and words in _get(url):
+                return
+            if time.monotonic() > until:
+                break
+    raise BrokenError(f"the page never had {words!r}")
+
+
 def measure(effort: Effort) -> list[Row]:
     rows = _starts(effort)
+    try:
+        rows += _views(effort)
+    except NotMeasuredError as error:
+        rows.append(Row("a page of 10,000 pending jobs", None, compared=str(error)))
     try:
         rows.append(_wakes(effort))
     except NotMeasuredError as error:
