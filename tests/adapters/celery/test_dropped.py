@@ -9,6 +9,7 @@ celery = pytest.importorskip("celery")
 # Celery's result backend calls what redis-py 8 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
 
+import base64
 import json
 
 from pytest_jobqueue.errors import PoisonJobError, UnknownJobError
@@ -124,6 +125,17 @@ def test_a_message_that_is_no_task(jobqueue, app):
     (outcome,) = jobqueue.worker.drain(on_error="record")
     assert outcome.status == "dropped"
     assert isinstance(outcome.exception, PoisonJobError)
+    jobqueue.assert_idle()
+
+
+def test_a_message_whose_body_cannot_be_decoded(jobqueue):
+    jobqueue.producer.enqueue("add", 1, 2)
+    message = json.loads(jobqueue.redis.lpop("celery"))
+    message["body"] = base64.b64encode(b"[no json").decode()
+    jobqueue.redis.lpush("celery", json.dumps(message))
+    (outcome,) = jobqueue.worker.drain(on_error="record")
+    assert outcome.status == "dropped"
+    assert "a message that cannot be decoded: DecodeError" in str(outcome.exception)
     jobqueue.assert_idle()
 
 

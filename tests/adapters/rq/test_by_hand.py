@@ -29,10 +29,10 @@ def test_a_job_that_a_limit_holds_back_can_be_discarded(jobqueue):
     producer = jobqueue.producer.set(rate_limit=limits.RateLimit("one", 1))
     for number in range(3):
         producer.enqueue(ADD, number, 0)
-    held = jobqueue.binding.waiting()[0]
+    held, other = jobqueue.binding.waiting()  # of one moment, so in no order
     jobqueue.binding.discard(held)
     assert held.id not in [job.id for job in jobqueue.binding.waiting()]
-    assert jobqueue.worker.drain().results == [0, 2]
+    assert jobqueue.worker.drain().results == [0, other.args[0]]
 
 
 def test_a_job_that_gave_its_place_back_makes_room(jobqueue):
