@@ -24,3 +24,11 @@ def not_discarded(job: Job) -> UsageError:
         f"{job} cannot be discarded: it is not pending, scheduled, retrying, waiting or failed, or not any "
         "more; a job that is running is the worker's to end"
     )
+
+
+def held_by_a_worker(job: Job) -> UsageError:
+    """What `requeue` raises about a job for later that a worker process took to wait with it."""
+    return UsageError(
+        f"{job} cannot be requeued: a worker has taken it already and holds it until its time, and would run "
+        "it then all the same; stop the worker first, which gives it back"
+    )

@@ -14,7 +14,7 @@ from celery.backends.base import DisabledBackend
 from celery.beat import Scheduler
 from celery.utils.nodenames import default_nodename
 
-from pytest_jobqueue.adapters.celery import CAPS
+from pytest_jobqueue.adapters.celery import CAPS, hand
 from pytest_jobqueue.adapters.celery.client import Client
 from pytest_jobqueue.adapters.celery.fetch import Fetch
 from pytest_jobqueue.adapters.celery.innards import current
@@ -22,6 +22,7 @@ from pytest_jobqueue.adapters.celery.place import Place
 from pytest_jobqueue.adapters.celery.remote import Remote
 from pytest_jobqueue.adapters.celery.store import Store, job_of
 from pytest_jobqueue.adapters.celery.worker import Runner
+from pytest_jobqueue.adapters.gone import not_discarded, not_requeued
 from pytest_jobqueue.job import error_text
 
 if TYPE_CHECKING:
@@ -218,6 +219,27 @@ class CeleryBinding:
         if count:
             self._channel.qos.restore_visible(num=count, interval=1)
         return count - self._store.abandoned()
+
+    # Looking after jobs by hand
+
+    def requeue(self, job: Job) -> None:
+        """Take a message's `eta` away, and put it where one is that was just sent.
+
+        Raises:
+            UsageError: It is on no queue and for later; or a worker process took it and waits for its time;
+                or it is of `task_protocol` 1, whose time is in the body.
+        """
+        if not hand.requeue(self._store, job):
+            raise not_requeued(job)
+
+    def discard(self, job: Job) -> None:
+        """Remove a message from its queue; no result is stored.
+
+        Raises:
+            UsageError: It is on no queue; what a worker has can be revoked.
+        """
+        if not hand.discard(self._store, job):
+            raise not_discarded(job)
 
     def close(self) -> None:
         """Close all connections, and leave the application and the process as they were."""
