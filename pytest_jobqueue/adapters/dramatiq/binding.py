@@ -18,6 +18,7 @@ from dramatiq.results import Results
 
 from pytest_jobqueue.adapters.dramatiq import CAPS
 from pytest_jobqueue.adapters.dramatiq.bench import Bench
+from pytest_jobqueue.adapters.dramatiq.hand import Hand
 from pytest_jobqueue.adapters.dramatiq.messages import decode, followers, job_for, message_for, stand_in
 from pytest_jobqueue.adapters.dramatiq.place import Place
 from pytest_jobqueue.adapters.dramatiq.recorder import Recorder
@@ -55,6 +56,7 @@ class DramatiqBinding:
         self._queues = queues
         self._store = Store(broker)
         self._bench = Bench(broker)
+        self._hand = Hand(broker, self._store)
         self._attempts: dict[str, int] = {}
         self._errors: dict[str, str] = {}
         self.caps = replace(CAPS, results=any(isinstance(one, Results) for one in broker.middleware))
@@ -197,6 +199,27 @@ class DramatiqBinding:
         for queue in queues:
             self._bench.maintain(queue)
         return self._store.sizes(queues) - before
+
+    # Looking after jobs by hand
+
+    def requeue(self, job: Job) -> None:
+        """Put a message of a delay queue, or a dead letter, onto its queue.
+
+        A dead letter keeps its count of retries and its age, so that one which used up its retries or is too
+        old has failed for good at once if it fails again.
+
+        Raises:
+            UsageError: It is neither, or a worker process holds it until its time.
+        """
+        self._hand.requeue(job)
+
+    def discard(self, job: Job) -> None:
+        """Remove a message from its queue, its delay queue or its dead letters.
+
+        Raises:
+            UsageError: It is in none of them, or is a part of the message that it waits for.
+        """
+        self._hand.discard(job)
 
     def close(self) -> None:
         """Shut the worker down, and leave broker, middleware and backends as they were."""

@@ -29,7 +29,7 @@ class Store:
     def ready(self, queues: Iterable[str]) -> list[tuple[str, bytes]]:
         """What is on the queues, in their order."""
         names = list(queues)
-        return self._messages(names, self._send([("lrange", self._key(name), 0, -1) for name in names]))
+        return self._messages(names, self._send([("lrange", self.key(name), 0, -1) for name in names]))
 
     def delayed(self, queues: Iterable[str]) -> list[tuple[str, bytes]]:
         """What is on the delay queues, in their order."""
@@ -38,26 +38,26 @@ class Store:
     def dead(self, queues: Iterable[str]) -> list[tuple[str, bytes]]:
         """The dead letters of the queues, oldest first in each."""
         names = [xq_name(name) for name in queues]
-        return self._messages(names, self._send([("zrange", self._key(name), 0, -1) for name in names]))
+        return self._messages(names, self._send([("zrange", self.key(name), 0, -1) for name in names]))
 
     def fetched(self, queues: Iterable[str]) -> list[tuple[str, bytes]]:
         """What some worker fetched and has not acknowledged."""
         names = [name for queue in queues for name in (queue, dq_name(queue))]
         workers = [
-            worker.decode() for worker in self._send([("zrange", self._key("__heartbeats__"), 0, -1)])[0]
+            worker.decode() for worker in self._send([("zrange", self.key("__heartbeats__"), 0, -1)])[0]
         ]
         pairs = [(worker, name) for worker in workers for name in names]
-        held = self._send([("smembers", self._key(f"__acks__.{worker}.{name}")) for worker, name in pairs])
+        held = self._send([("smembers", self.key(f"__acks__.{worker}.{name}")) for worker, name in pairs])
         return self._messages([name for _, name in pairs], [sorted(ids) for ids in held])
 
     def sizes(self, queues: Iterable[str]) -> int:
         """How many messages are on the queues and their delay queues together."""
         names = [name for queue in queues for name in (queue, dq_name(queue))]
-        return sum(self._send([("llen", self._key(name)) for name in names]))
+        return sum(self._send([("llen", self.key(name)) for name in names]))
 
     def _messages(self, names: Sequence[str], ids: Sequence[Sequence[bytes]]) -> list[tuple[str, bytes]]:
         filled = [(name, list(some)) for name, some in zip(names, ids, strict=True) if some]
-        found = self._send([("hmget", self._key(f"{name}.msgs"), some) for name, some in filled])
+        found = self._send([("hmget", self.key(f"{name}.msgs"), some) for name, some in filled])
         return [
             (name, data)
             for (name, _), group in zip(filled, found, strict=True)
@@ -74,7 +74,8 @@ class Store:
         replies: list[Any] = pipe.execute()
         return replies
 
-    def _key(self, name: str) -> str:
+    def key(self, name: str) -> str:
+        """A name with the broker's namespace."""
         return f"{self._broker.namespace}:{name}"
 
 
