@@ -45,8 +45,8 @@ def test_a_dead_letter_has_used_up_its_retries(jobqueue, broker):
     assert len(jobqueue.binding.failed()) == 1
 
 
-def test_the_rest_of_a_pipeline_goes_with_its_first_message(jobqueue, add):
-    (add.message(1, 2) | add.message(3)).run()
+def test_the_rest_of_a_pipeline_goes_with_its_first_message(jobqueue, broker, add):
+    dramatiq.pipeline([add.message(1, 2), add.message(3)], broker=broker).run()
     (waiting,) = jobqueue.binding.waiting()
     with pytest.raises(UsageError, match="a part of the message add"):
         jobqueue.binding.discard(waiting)
