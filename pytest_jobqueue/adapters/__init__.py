@@ -194,12 +194,6 @@ class AsyncBinding(Protocol):
     async def recover(self) -> int:
         """As `Binding.recover`."""
 
-    async def requeue(self, job: Job, /) -> None:
-        """As `Binding.requeue`."""
-
-    async def discard(self, job: Job, /) -> None:
-        """As `Binding.discard`."""
-
     async def release(self) -> None:
         """Close, in the running loop, the connections that were made in it; the next use makes new ones."""
 

@@ -10,7 +10,7 @@ loop that still has something open.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pytest_jobqueue.adapters.connections import Opened
 from pytest_jobqueue.errors import UsageError
@@ -117,14 +117,14 @@ class SyncFace:
 
     @property
     def requeue(self) -> Callable[[Job], None]:
-        """As `AsyncBinding.requeue`; no attribute where the twin has none."""
-        requeue = self.twin.requeue
+        """As `Binding.requeue`, which the twin may have as a coroutine; else there is no such attribute."""
+        requeue = cast("Any", self.twin).requeue
         return lambda job: self.run(requeue(job))
 
     @property
     def discard(self) -> Callable[[Job], None]:
-        """As `AsyncBinding.discard`; no attribute where the twin has none."""
-        discard = self.twin.discard
+        """As `Binding.discard`, likewise."""
+        discard = cast("Any", self.twin).discard
         return lambda job: self.run(discard(job))
 
     async def enter(self) -> None:
