@@ -20,11 +20,12 @@ from arq.worker import func
 from redis.exceptions import RedisError
 
 from pytest_jobqueue.adapters.arguments import name_refused
-from pytest_jobqueue.adapters.arq import CAPS
+from pytest_jobqueue.adapters.arq import CAPS, hand
 from pytest_jobqueue.adapters.arq.life import Life, Started
 from pytest_jobqueue.adapters.arq.place import Place
 from pytest_jobqueue.adapters.arq.run import escaped, ran, refused
 from pytest_jobqueue.adapters.arq.store import Store
+from pytest_jobqueue.adapters.gone import not_discarded, not_requeued
 from pytest_jobqueue.adapters.witness import Witness
 from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.job import error_text
@@ -282,6 +283,26 @@ class ArqBinding:
         time limit, by the server's clock. The fake's clock is the test's.
         """
         return 0
+
+    # Looking after jobs by hand
+
+    async def requeue(self, job: Job) -> None:
+        """Set a job's time to now, or enqueue a failed one again: with its id, and its tries counted anew.
+
+        Raises:
+            UsageError: It is not for later, and no result says that it failed.
+        """
+        if not await hand.requeue(await self._life().pool(), job):
+            raise not_requeued(job)
+
+    async def discard(self, job: Job) -> None:
+        """Remove a job from its queue, or a failed one's result.
+
+        Raises:
+            UsageError: It is not there, or a worker has it.
+        """
+        if not await hand.discard(await self._life().pool(), job):
+            raise not_discarded(job)
 
     # Leaving
 
