@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from saq.job import Job as SaqJob
 
 from pytest_jobqueue.adapters.arguments import name_refused
-from pytest_jobqueue.adapters.saq import CAPS
+from pytest_jobqueue.adapters.gone import not_discarded, not_requeued
+from pytest_jobqueue.adapters.saq import CAPS, hand
 from pytest_jobqueue.adapters.saq.calls import arguments, check_name, functions_of, options
 from pytest_jobqueue.adapters.saq.life import Life
 from pytest_jobqueue.adapters.saq.place import Place
@@ -195,6 +196,32 @@ class SaqBinding:
         """Let what a worker does once in a while be done now: a key keeps it for a second or a minute."""
         self._life()
         await self._queue.redis.delete(self._queue.namespace(name))
+
+    # Looking after jobs by hand
+
+    async def requeue(self, job: Job) -> None:
+        """Make a job ready before its time, or enqueue a failed one again, with its attempts so far.
+
+        SAQ's own retry, as on its web page, would have the job wait for its `retry_delay`.
+
+        Raises:
+            UsageError: It neither waits for its time nor has failed.
+        """
+        self._life()
+        self._ahead = []
+        if not await hand.requeue(self._queue, job.id):
+            raise not_requeued(job)
+
+    async def discard(self, job: Job) -> None:
+        """Remove a job, which SAQ itself only aborts and keeps as such.
+
+        Raises:
+            UsageError: A worker has it, or it is over and has not failed.
+        """
+        self._life()
+        self._ahead = []
+        if not await hand.discard(self._queue, job.id):
+            raise not_discarded(job)
 
     # Leaving
 

@@ -59,7 +59,7 @@ class Store:
     def failed(self) -> list[Job]:
         """Failed and aborted jobs, as long as their bodies are kept, oldest first."""
         ids = list(self._client.scan_iter(match=f"{self._queue.job_id('')}*"))
-        jobs = [job for job in self._bodies(ids) if getattr(job.raw, "status", None) in _FAILED]
+        jobs = [job for job in self._bodies(ids) if getattr(job.raw, "status", None) in FAILED]
         return sorted(jobs, key=lambda job: job.raw.completed)
 
     def _list(self, name: str) -> list[bytes]:
@@ -111,7 +111,7 @@ class Store:
         self._client.close()
 
 
-_FAILED = (Status.FAILED, Status.ABORTED)
+FAILED = (Status.FAILED, Status.ABORTED)
 
 
 def _last_line(text: str | None) -> str | None:
