@@ -11,11 +11,14 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+import bullmq
+
 from pytest_jobqueue.adapters.arguments import name_refused
 from pytest_jobqueue.adapters.bullmq import CAPS
 from pytest_jobqueue.adapters.bullmq.life import Life
 from pytest_jobqueue.adapters.bullmq.store import Store, read
 from pytest_jobqueue.adapters.bullmq.workers import Led, did_you_mean, workers_of
+from pytest_jobqueue.adapters.gone import not_discarded, not_requeued
 from pytest_jobqueue.adapters.witness import Witness
 from pytest_jobqueue.errors import UsageError
 
@@ -44,6 +47,9 @@ _OPTIONS = (
     "stackTraceLimit",
     "timestamp",
 )
+
+_REQUEUE = {"delayed": bullmq.Job.promote, "failed": bullmq.Job.retry}  # by the state that it is in
+_DISCARDED = ("delayed", "failed", "paused", "prioritized", "wait", "waiting", "waiting-children")
 
 
 class BullMQBinding:
@@ -221,6 +227,50 @@ class BullMQBinding:
         `lockDuration` and `stalledInterval`, by the server's clock. The fake's clock is the test's.
         """
         return sum([await self._life().recover(worker) for worker in self._of()])
+
+    # Looking after jobs by hand
+
+    async def requeue(self, job: Job) -> None:
+        """`Job.promote` what is delayed, `Job.retry` what failed; its attempts so far stay counted.
+
+        Raises:
+            UsageError: It is neither.
+        """
+        found = await self._found(job)
+        act = _REQUEUE.get(await found.getState()) if found is not None else None
+        if act is None:
+            raise not_requeued(job)
+        try:
+            await act(found)
+        except TypeError:  # BullMQ's own, when it is not there or in another state by now
+            raise not_requeued(job) from None
+
+    async def discard(self, job: Job) -> None:
+        """`Job.remove`, with its children, unless a worker has it.
+
+        Raises:
+            UsageError: A worker has it, or it is not there, or completed; or it is the next run of a job
+                scheduler, which only goes with that.
+        """
+        found = await self._found(job)
+        if found is None or await found.getState() not in _DISCARDED:
+            raise not_discarded(job)
+        try:
+            await found.remove()
+        except Exception as error:  # BullMQ has no other class for it
+            if "locked" not in str(error):
+                raise
+            raise not_discarded(job) from None
+        if await self._found(job) is not None:
+            raise UsageError(
+                f"{job} cannot be discarded: it is the next run of a job scheduler; remove that with the "
+                "queue's removeJobScheduler(…)"
+            )
+
+    async def _found(self, job: Job) -> Any:
+        self._of(job.queue)
+        queue = self._life().queue(job.queue, self._queue_options(job.queue))
+        return await bullmq.Job.fromId(queue, job.id)
 
     # Leaving
 
