@@ -152,7 +152,9 @@ def test_close_leaves_nothing(image):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_killed_takes_the_container_with_it(image, how):
     source = f"""
+import signal
 from pytest_jobqueue.servers.container import start_container
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 provider = start_container(image={image!r})
 print(provider.name, provider._box._tether.process.pid, flush=True)
 input()
