@@ -14,23 +14,24 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import redis
-from taskiq import TaskiqMessage
+from taskiq import ScheduledTask, TaskiqMessage
 from taskiq.brokers.inmemory_broker import InmemoryResultBackend
 from taskiq.result_backends.dummy import DummyResultBackend
 
 from pytest_jobqueue.adapters.arguments import name_refused
+from pytest_jobqueue.adapters.gone import not_discarded, not_requeued
 from pytest_jobqueue.adapters.taskiq import CAPS
 from pytest_jobqueue.adapters.taskiq.lanes import lane_for
 from pytest_jobqueue.adapters.taskiq.messages import Messages
 from pytest_jobqueue.adapters.taskiq.place import Place
 from pytest_jobqueue.adapters.taskiq.run import Runner
-from pytest_jobqueue.adapters.taskiq.schedule import Schedule
+from pytest_jobqueue.adapters.taskiq.schedule import Schedule, takes_schedules
 from pytest_jobqueue.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from taskiq import AsyncTaskiqDecoratedTask
+    from taskiq import AsyncTaskiqDecoratedTask, ScheduleSource
 
     from pytest_jobqueue.adapters import Caps
     from pytest_jobqueue.adapters.taskiq.lanes import Taken
@@ -249,6 +250,54 @@ class TaskiqBinding:
         """What a worker does between two fetches: take over what has been pending for too long."""
         await self._start()
         return await self._lane.recover()
+
+    # Looking after jobs by hand
+
+    async def requeue(self, job: Job) -> None:
+        """Let the scheduler send now what a schedule source keeps for later.
+
+        Taskiq's scheduler sends and then deletes. One in another process that does so at this very moment
+        sends the job too: the sources know no owner.
+
+        Raises:
+            UsageError: No source keeps it, or one in code, or the source cancels it (`pre_send`).
+        """
+        source, task = self._kept(job) or (None, None)
+        if source is None or task is None:
+            raise not_requeued(job)
+        await self._start()
+        with self._listen() as sent:
+            await self._schedule.send_now(source, task)
+        if not sent:
+            raise UsageError(f"{job} is not requeued: pre_send of its schedule source has cancelled it")
+        self._schedule.was_sent(task)
+
+    async def discard(self, job: Job) -> None:
+        """Remove a message from its queue, or a schedule from its source.
+
+        Raises:
+            UsageError: It is on no queue and in no source, or in one that is in code.
+        """
+        await self._start()
+        kept = self._kept(job)
+        if kept is not None:
+            await kept[0].delete_schedule(kept[1].schedule_id)
+            return
+        for taken in self._lane.ready(job.queue):
+            found = self._job(taken)
+            is_it = found.id == job.id if job.id else taken.data == job.raw
+            if is_it and await self._lane.remove(taken):
+                return
+        raise not_discarded(job)
+
+    def _kept(self, job: Job) -> tuple[ScheduleSource, ScheduledTask] | None:
+        found = self._schedule.find(job.raw.schedule_id) if isinstance(job.raw, ScheduledTask) else None
+        if found is not None and not takes_schedules(found[0]):
+            raise UsageError(
+                f"{job} is scheduled in code, by a label or a {type(found[0]).__name__}, and nothing but a "
+                "change of the code takes it away from there"
+            )
+        return found
 
     # Living and leaving
 

@@ -15,6 +15,8 @@ from redis.exceptions import ResponseError
 from taskiq import AckableMessage
 from taskiq_redis import RedisStreamBroker
 
+from pytest_jobqueue.adapters.streams import REMOVE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -70,6 +72,9 @@ class Lane(Protocol):
     async def recover(self) -> int:
         """Take over the messages of dead workers."""
 
+    async def remove(self, taken: Taken) -> bool:
+        """Delete a message that is ready; False when it is so no more."""
+
 
 def lane_for(broker: Any, client: redis.Redis) -> Lane:
     """The lane of a broker."""
@@ -107,6 +112,11 @@ class ListLane:
     async def recover(self) -> int:
         """None: what a dead worker had is lost."""
         return 0
+
+    async def remove(self, taken: Taken) -> bool:
+        """By its very bytes."""
+        data: Any = taken.data  # redis-py means any bytes
+        return bool(await self._redis.lrem(taken.queue, -1, data))
 
 
 class StreamLane:
@@ -243,6 +253,15 @@ class StreamLane:
                 if start in (b"0-0", "0-0"):
                     break
         return count
+
+    async def remove(self, taken: Taken) -> bool:
+        """By its id; of what is in hand, acknowledged too."""
+        number: Any = taken.id
+        if taken in self._in_hand:
+            self._in_hand.remove(taken)
+            await self._redis.xack(taken.queue, self._group, number)
+            return bool(await self._redis.xdel(taken.queue, number))
+        return bool(await self._redis.eval(REMOVE, 1, taken.queue, self._group, number, ""))
 
 
 def _never(_queue: str) -> bool:

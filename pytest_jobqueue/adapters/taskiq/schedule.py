@@ -64,11 +64,11 @@ class Schedule:
     @property
     def keeper(self) -> ScheduleSource | None:
         """The first source that takes schedules, if there is one."""
-        return next((source for source in self.sources if _takes_schedules(source)), None)
+        return next((source for source in self.sources if takes_schedules(source)), None)
 
     @staticmethod
     def _starts_at_once(source: ScheduleSource) -> bool:
-        return not _takes_schedules(source) and _at_once(source.startup()) is not _WAITS
+        return not takes_schedules(source) and _at_once(source.startup()) is not _WAITS
 
     async def start(self) -> None:
         """Start the sources, as the scheduler's process does."""
@@ -124,7 +124,7 @@ class Schedule:
         return due
 
     def _counts_from(self, source: ScheduleSource, key: str) -> dt.datetime | None:
-        if key not in self._last and not _takes_schedules(source):
+        if key not in self._last and not takes_schedules(source):
             self._last[key] = self._seen
         return self._last.get(key)
 
@@ -140,6 +140,23 @@ class Schedule:
         if known is None or known[0] != last:
             known = self._next[key] = last, next_match(cron, task.cron_offset, last)
         return known[1]
+
+    # By hand
+
+    def find(self, schedule_id: str) -> tuple[ScheduleSource, ScheduledTask] | None:
+        """A schedule for one moment that was not sent yet, and its source."""
+        for source, task in self._listed():
+            if task.schedule_id == schedule_id and task.time is not None and schedule_id not in self._sent:
+                return source, task
+        return None
+
+    async def send_now(self, source: ScheduleSource, task: ScheduledTask) -> None:
+        """Let the scheduler send it, which then deletes it; unless the source cancels that."""
+        await send(self._scheduler, source, task)
+
+    def was_sent(self, task: ScheduledTask) -> None:
+        """It is not to be sent again, also by a source that keeps it."""
+        self._sent.add(task.schedule_id)
 
     # Looking
 
@@ -193,7 +210,8 @@ def _now() -> dt.datetime:
     return dt.datetime.fromtimestamp(time.time(), dt.timezone.utc)
 
 
-def _takes_schedules(source: ScheduleSource) -> bool:
+def takes_schedules(source: ScheduleSource) -> bool:
+    """Whether schedules can be added to it; else they stand in code."""
     return type(source).add_schedule is not ScheduleSource.add_schedule
 
 
