@@ -15,14 +15,16 @@ from redis.exceptions import RedisError
 from streaq import StreaqError
 
 from pytest_jobqueue.adapters.arguments import name_refused
+from pytest_jobqueue.adapters.gone import not_discarded, not_requeued
 from pytest_jobqueue.adapters.streaq import CAPS
+from pytest_jobqueue.adapters.streaq.hand import Hand
 from pytest_jobqueue.adapters.streaq.life import Life
 from pytest_jobqueue.adapters.streaq.place import Place, inside
 from pytest_jobqueue.adapters.streaq.run import escaped, judged
 from pytest_jobqueue.adapters.streaq.store import Store
 from pytest_jobqueue.adapters.witness import Witness
 from pytest_jobqueue.errors import UsageError
-from pytest_jobqueue.job import error_text
+from pytest_jobqueue.job import Call, error_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from streaq.task import Task
     from streaq.types import StreamMessage
 
-    from pytest_jobqueue.job import Call, Job, Outcome
+    from pytest_jobqueue.job import Job, Outcome
 
 _OPTIONS = ("after", "delay", "id", "priority", "schedule")
 
@@ -232,6 +234,48 @@ class StreaqBinding:
         That is by the server's clock. The fake's clock is the test's.
         """
         return 0
+
+    # Looking after jobs by hand
+
+    async def requeue(self, job: Job) -> None:
+        """Make a job ready before its time, or enqueue one that failed again, with its id and arguments.
+
+        Raises:
+            UsageError: It neither is for later nor has failed; or it failed and was never seen here before,
+                since streaQ keeps no arguments of it.
+        """
+        hand = Hand((await self._enter()).worker, self._store)
+        if await hand.make_ready(job.id):
+            return
+        if not self._has_failed(job):
+            raise not_requeued(job)
+        known = self._store.known(job.id)
+        if known is None:
+            raise UsageError(
+                f"{job} cannot be requeued: streaQ keeps the result of a job that failed, and not its "
+                "arguments, and it was not seen here while it had them; enqueue it anew"
+            )
+        call = Call(known.name, known.args, known.kwargs, options={"id": job.id})
+        task = self._task(call)
+        if not await hand.forget(job.id):
+            raise not_requeued(job)
+        with inside():
+            await self._send(call, task)
+
+    async def discard(self, job: Job) -> None:
+        """Delete a job; those that wait for it fail and its fallback runs, as when streaQ aborts one.
+
+        Raises:
+            UsageError: A worker has it, or it is not there.
+        """
+        hand = Hand((await self._enter()).worker, self._store)
+        with inside():
+            remove = hand.forget if self._has_failed(job) else hand.remove
+            if not await remove(job.id):
+                raise not_discarded(job)
+
+    def _has_failed(self, job: Job) -> bool:
+        return job.id in [failed.id for failed in self._store.failed()]
 
     # Leaving
 

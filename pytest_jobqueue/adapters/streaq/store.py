@@ -104,6 +104,23 @@ class Store:
         """How many messages there are."""
         return sum(int(self._client.xlen(self._worker.stream_key + p)) for p in self._worker.priorities)
 
+    def known(self, task_id: str) -> Job | None:
+        """A job that was seen before it ended, with its arguments."""
+        return self._known.get(task_id)
+
+    def entries(self, task_id: str) -> list[tuple[str, str]]:
+        """The entries of a job in the streams: stream and id."""
+        found = []
+        for priority in self._worker.priorities:
+            stream = self._worker.stream_key + priority
+            messages: Any = self._client.xrange(stream)
+            found += [
+                (stream, entry.decode())
+                for entry, fields in messages
+                if fields[b"task_id"] == task_id.encode()
+            ]
+        return found
+
     # Streams
 
     def _given(self, stream: str, *, idle: bool = False) -> list[bytes]:
