@@ -112,7 +112,8 @@ class Staff:
             raise UsageError(said["text"])
         self._seed = ""  # once is enough
         self._page = said["page"]
-        if said["excuse"] != self._excuse:
+        expected = self._arguments.port != 0 or not self._page  # who takes any port expects no other
+        if said["excuse"] != self._excuse and expected:
             self._excuse = said["excuse"]
             self._output.line("jobqueue", self._excuse)
         loop = asyncio.get_running_loop()

@@ -34,7 +34,8 @@ async def serve(
     token: str,
 ) -> None:
     """Serve the page on a socket until it is closing."""
-    can = frozenset(name for name in ("requeue", "discard") if hasattr(desk.binding, name))
+    acts = getattr(desk.binding, "twin", desk.binding)  # of an asynchronous library
+    can = frozenset(name for name in ("requeue", "discard") if hasattr(acts, name))
     place = Place(redis, app, workers, desk.binding.caps, can, token)
     page = Page(desk, place, listening.getsockname()[1], closing)
     config = uvicorn.Config(

@@ -196,9 +196,8 @@ def _found(now: Now, state: str, queue: str) -> Sequence[Job | Finished]:
     found = getattr(now.standing, state)
     if state == "running":
         # What workers tell and what the server shows is the same job.
-        told = [job for job, _ in now.ledger.in_hand.values()]
-        known = {job.id for job in told}
-        found = told + [job for job in found if job.id not in known]
+        told = {job.id: job for job, _ in now.ledger.in_hand.values()}
+        found = [*told.values(), *(job for job in found if job.id not in told)]
     return [job for job in found if job.queue == queue] if queue else found
 
 
