@@ -66,7 +66,7 @@ class Life:
             at = self._workers[of.queue] = _At(worker)
             worker.on("completed", lambda _job, _result: at.events.update(completed=None))
             worker.on("failed", lambda _job, error: at.events.update(failed=error))
-            worker.on("error", lambda error, _job=None: at.events.update(error=error))
+            worker.on("error", lambda error, _job=None: _note_error(at, error))
             worker.on("stalled", lambda _job_id: setattr(at, "stalled", at.stalled + 1))
             if of.setup is not None:
                 of.setup(worker)
@@ -74,6 +74,7 @@ class Life:
         return self._workers[of.queue]
 
     async def _take(self, at: _At) -> bullmq.Job | None:
+        """The next job; what BullMQ only tells of as an event, that it cannot be fetched, is raised."""
         at.taken += 1
         at.events.clear()
         at.worker.drained = False
@@ -149,3 +150,9 @@ def _witnessed(witness: Witness, processor: Callable[..., Any]) -> Callable[...,
         return await processor(*args)
 
     return witness.around(awaited)
+
+
+def _note_error(at: _At, error: Exception) -> None:
+    """Keep what a fetch or an end met; that the lock of a job which has just ended is not renewed is none."""
+    if not str(error).startswith("could not renew lock"):
+        at.events.update(error=error)

@@ -229,6 +229,27 @@ def test_the_lock_is_renewed_while_a_job_runs(jobqueue_server, jobqueue_url):
         assert jobqueue.worker.drain(timeout=10).results == ["done"]
 
 
+def test_a_lock_that_ended_with_its_job_is_no_error(jobqueue_server):
+    from pytest_jobqueue import JobQueue
+
+    def listen(worker):
+        fetch = worker.getNextJob
+
+        async def late(token):
+            worker.emit("error", Exception("could not renew lock for job 1"))
+            return await fetch(token)
+
+        worker.getNextJob = late
+
+    async def process(job, token):
+        return "done"
+
+    app = {"queue": "first", "processor": process, "setup": listen}
+    with JobQueue(app, jobqueue_server) as jobqueue:
+        jobqueue.producer.enqueue("short")
+        assert jobqueue.worker.drain().results == ["done"]
+
+
 def test_the_alarm_of_another_is_given_back(jobqueue):
     left, _ = signal.setitimer(signal.ITIMER_REAL, 1000)
     jobqueue.producer.enqueue("add", 1, 1)

@@ -68,6 +68,7 @@ def use(app, server):
 
 def test_an_application_is_as_before(jobqueue_app, jobqueue_server):
     jobqueue_app.finalize()
+    celery.current_app.main  # noqa: B018 (Celery makes its default application when it is first asked for)
     before = standing(jobqueue_app)
     use(jobqueue_app, jobqueue_server)
     jobqueue_server.reset()
