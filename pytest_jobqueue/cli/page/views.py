@@ -338,11 +338,9 @@ def _row(
 ) -> Html:
     facts = [("Queue", html("<code>{}</code>", job.queue)), ("Id", html("<code>{}</code>", job.id)), *facts]
     return html(
-        '<li class="job" data-job="{key}"><div class="what">'
-        '<p class="call">{status}<code>{call}</code></p>'
-        '<dl class="facts">{facts}</dl>{error}'
-        '<details><summary>Details<span class="hidden"> of {id}</span></summary>{details}</details>'
-        "</div>{form}</li>",
+        '<li class="job" data-job="{key}"><div class="what"><p class="call">{status}<code>{call}</code></p>'
+        '<dl class="facts">{facts}</dl>{error}</div>{form}'
+        '<details><summary>Details<span class="hidden"> of {id}</span></summary>{details}</details></li>',
         key=key,
         id=job.id,
         status=status,
