@@ -4,6 +4,7 @@
 
 const live = document.getElementById("live");
 const shown = new Map(); // part → its HTML as the server sent it
+const unfolded = new Set(); // jobs, also while one is in another list for a moment
 let busy = false, again = false, skipped = false, events = null, timer = 0;
 
 for (const part of document.querySelectorAll("[data-part]")) shown.set(part.dataset.part, part.innerHTML);
@@ -28,6 +29,11 @@ function goBack(part, place) {
   (same || part.querySelector("h2") || part).focus({ preventScroll: true });
 }
 
+function remember(row) {
+  const details = row.querySelector("details");
+  if (details) unfolded[details.open ? "add" : "delete"](row.dataset.job);
+}
+
 function isRead(part) {
   const selection = document.getSelection();
   return !selection.isCollapsed && part.contains(selection.anchorNode);
@@ -41,12 +47,12 @@ function show(fresh, { submitted = false } = {}) {
     if (!next || shown.get(part.dataset.part) === next.innerHTML) continue;
     if (isRead(part) && !submitted) { skipped = true; continue; }
     const place = placeOf(part);
-    const open = rows(part).filter((row) => row.querySelector("details[open]")).map((row) => row.dataset.job);
+    for (const row of rows(part)) remember(row);
     shown.set(part.dataset.part, next.innerHTML);
     part.innerHTML = next.innerHTML;
-    for (const key of open) {
-      const row = rowOf(part, key);
-      if (row) row.querySelector("details").open = true;
+    for (const row of rows(part)) {
+      const details = row.querySelector("details");
+      if (details) details.open = unfolded.has(row.dataset.job);
     }
     if (place) goBack(part, place);
   }
