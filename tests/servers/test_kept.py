@@ -74,9 +74,7 @@ def test_a_connection_that_died_meanwhile_is_replaced(server, connect):
         first = jobqueue.binding._link.call("CLIENT", "ID")
         connection = jobqueue.binding._link._connection
     assert ask(connect(), "CLIENT", "KILL", "ID", first) == 1
-    assert select.select([connection._sock], [], [], 10)[
-        0
-    ]  # the killer may hear of it first
+    assert select.select([connection._sock], [], [], 10)[0]  # the killer may hear of it first
     assert client_id(server) != first
 
 
