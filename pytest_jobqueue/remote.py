@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_jobqueue.adapters.telling import Began
-from pytest_jobqueue.deadline import Deadline
 from pytest_jobqueue.errors import (
     DrainLimitError,
     DrainTimeoutError,
@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     import redis
 
     from pytest_jobqueue.adapters import Binding
+    from pytest_jobqueue.deadline import Deadline
     from pytest_jobqueue.job import Job
     from pytest_jobqueue.journal import Journal
     from pytest_jobqueue.settings import OnError, Settings
+    from pytest_jobqueue.worker import Bounds
 
 # Seconds between two looks when nothing is told: what changes on the server alone is not told.
 _SOON, _LATE = 0.001, 0.05
@@ -55,6 +57,11 @@ _IN_TRANSIT = 0.5  # seconds; a client that stays out of its fetch for longer do
 
 class ProcessWorker(Worker):
     """Has jobs run by a worker process, which is started when it is first needed.
+
+    A drain waits until the process has run all that is ready, and the jobs that these enqueue; `run_until`
+    asks its predicate whenever a job has ended. The time that they may take includes the start of the
+    process, and they take no queue, since a worker process takes from all its queues. Besides what a worker
+    in this process raises, both raise `WorkerEndedError`, with its log, when the process ends by itself.
 
     ```python
     worker.drain()  # until the process has nothing left to do
@@ -107,73 +114,25 @@ class ProcessWorker(Worker):
 
     # Running
 
-    def drain(
+    def _work(
         self,
-        queue: str | None = None,
-        *,
-        limit: int | None = None,
-        timeout: float | None = None,
-        on_error: OnError | None = None,
+        predicate: Callable[[], object] | None,
+        queue: str | None,
+        bounds: Bounds,
+        on_error: OnError | None,
     ) -> Drained:
-        """Wait until the process has run all that is ready, and the jobs that these enqueue.
-
-        Args:
-            queue: Only None: a worker process takes from all its queues.
-            limit: How many jobs may run.
-            timeout: How long it may take, in real seconds, the start of the process included.
-            on_error: As in `run_next` of a worker in this process.
-
-        Raises:
-            DrainLimitError: More than `limit` jobs ran.
-            DrainTimeoutError: The time was up.
-            WorkerEndedError: The process ended by itself; the message has its log.
-        """
         __tracebackhide__ = True
-        return self._waited(self._until(None, queue, limit, timeout, on_error))
+        return self._waited(self._until(predicate, queue, bounds, on_error))
 
-    def run_until(
+    async def _awork(
         self,
-        predicate: Callable[[], object],
-        queue: str | None = None,
-        *,
-        limit: int | None = None,
-        timeout: float | None = None,
-        on_error: OnError | None = None,
+        predicate: Callable[[], object] | None,
+        queue: str | None,
+        bounds: Bounds,
+        on_error: OnError | None,
     ) -> Drained:
-        """Let the process run jobs until `predicate()` is true; it is asked again whenever a job has ended.
-
-        Raises:
-            DrainTimeoutError: Nothing is left to run and it is still not true, or the time was up.
-            DrainLimitError: As in `drain`.
-            WorkerEndedError: As in `drain`.
-        """
         __tracebackhide__ = True
-        return self._waited(self._until(predicate, queue, limit, timeout, on_error))
-
-    async def adrain(
-        self,
-        queue: str | None = None,
-        *,
-        limit: int | None = None,
-        timeout: float | None = None,
-        on_error: OnError | None = None,
-    ) -> Drained:
-        """`drain` inside a running event loop, which goes on running."""
-        __tracebackhide__ = True
-        return await self._awaited(self._until(None, queue, limit, timeout, on_error))
-
-    async def arun_until(
-        self,
-        predicate: Callable[[], object],
-        queue: str | None = None,
-        *,
-        limit: int | None = None,
-        timeout: float | None = None,
-        on_error: OnError | None = None,
-    ) -> Drained:
-        """`run_until` inside a running event loop, which goes on running."""
-        __tracebackhide__ = True
-        return await self._awaited(self._until(predicate, queue, limit, timeout, on_error))
+        return await self._awaited(self._until(predicate, queue, bounds, on_error))
 
     def _one(self, queue: str | None, on_error: OnError | None) -> NoReturn:  # noqa: ARG002
         raise UsageError(
@@ -212,16 +171,14 @@ class ProcessWorker(Worker):
         self,
         predicate: Callable[[], object] | None,
         queue: str | None,
-        limit: int | None,
-        timeout: float | None,
+        bounds: Bounds,
         on_error: OnError | None,
     ) -> Generator[float, None, Drained]:
         __tracebackhide__ = True
         if queue is not None:
             raise UsageError("a worker process takes from all of its queues; leave the queue out")
         policy = self._policy(on_error)
-        most = self._settings.drain_limit if limit is None else limit
-        deadline = Deadline(self._settings.drain_timeout if timeout is None else timeout)
+        deadline = bounds.deadline
         deadline.start()
         self._commit()
         failed_before = _ids(self._binding.failed())
@@ -232,7 +189,7 @@ class ProcessWorker(Worker):
             idle, ended = self._look(failed_before, outcomes)
             outcomes += ended
             self._note(ended, policy)
-            if len(outcomes) > most:
+            if len(outcomes) > bounds.limit:
                 self._too_many(outcomes)
             if idle:
                 if predicate is None:
@@ -338,8 +295,7 @@ class ProcessWorker(Worker):
 
     def _too_many(self, outcomes: Sequence[Outcome]) -> NoReturn:
         __tracebackhide__ = True
-        names = [outcome.job.name for outcome in outcomes]
-        most = max(set(names), key=names.count)
+        ((most, _),) = Counter(outcome.job.name for outcome in outcomes).most_common(1)
         raise DrainLimitError(
             f"{len(outcomes)} jobs ran, more than the limit allows; most often ran {most!r}. If no job "
             "enqueues itself, give limit=… more."

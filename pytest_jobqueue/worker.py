@@ -79,7 +79,9 @@ class Drained(Sequence[Outcome]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Bounds:
+class Bounds:
+    """How many jobs, and how long."""
+
     limit: int
     deadline: Deadline
 
@@ -136,8 +138,7 @@ class Worker:
             DrainTimeoutError: The time was up; the message names the job that was running.
         """
         __tracebackhide__ = True
-        bounds = self._bounds(limit, timeout)
-        return self._drive_in_time(self._many(None, queue, bounds, on_error), bounds)
+        return self._work(None, queue, self._bounds(limit, timeout), on_error)
 
     def run_until(
         self,
@@ -155,8 +156,7 @@ class Worker:
             DrainLimitError: It was not true after `limit` jobs, and more are ready.
         """
         __tracebackhide__ = True
-        bounds = self._bounds(limit, timeout)
-        return self._drive_in_time(self._many(predicate, queue, bounds, on_error), bounds)
+        return self._work(predicate, queue, self._bounds(limit, timeout), on_error)
 
     def tick(self) -> int:
         """Let the library's scheduler look once: due jobs become ready. Returns how many."""
@@ -194,8 +194,7 @@ class Worker:
     ) -> Drained:
         """`drain` inside a running event loop; jobs of an asynchronous library run in that loop."""
         __tracebackhide__ = True
-        bounds = self._bounds(limit, timeout)
-        return await self._adrive_in_time(self._many(None, queue, bounds, on_error), bounds)
+        return await self._awork(None, queue, self._bounds(limit, timeout), on_error)
 
     async def arun_until(
         self,
@@ -208,8 +207,7 @@ class Worker:
     ) -> Drained:
         """`run_until` inside a running event loop; `predicate` is an ordinary function."""
         __tracebackhide__ = True
-        bounds = self._bounds(limit, timeout)
-        return await self._adrive_in_time(self._many(predicate, queue, bounds, on_error), bounds)
+        return await self._awork(predicate, queue, self._bounds(limit, timeout), on_error)
 
     async def atick(self) -> int:
         """`tick` inside a running event loop."""
@@ -222,6 +220,28 @@ class Worker:
     async def arecover(self) -> int:
         """`recover` inside a running event loop."""
         return await self._adrive(self._recover())
+
+    # What a drain is, with a predicate or without: here and now, or in the running loop.
+
+    def _work(
+        self,
+        predicate: Callable[[], object] | None,
+        queue: str | None,
+        bounds: Bounds,
+        on_error: OnError | None,
+    ) -> Drained:
+        __tracebackhide__ = True
+        return self._drive_in_time(self._many(predicate, queue, bounds, on_error), bounds)
+
+    async def _awork(
+        self,
+        predicate: Callable[[], object] | None,
+        queue: str | None,
+        bounds: Bounds,
+        on_error: OnError | None,
+    ) -> Drained:
+        __tracebackhide__ = True
+        return await self._adrive_in_time(self._many(predicate, queue, bounds, on_error), bounds)
 
     # What is decided, once for both: generators that ask the binding by yielding, and are told the answer.
 
@@ -251,10 +271,10 @@ class Worker:
             raise UsageError(f"on_error is {policy!r}; it can be 'raise' or 'record'")
         return policy
 
-    def _bounds(self, limit: int | None, timeout: float | None) -> _Bounds:
+    def _bounds(self, limit: int | None, timeout: float | None) -> Bounds:
         settings = self._settings
         seconds = settings.drain_timeout if timeout is None else timeout
-        return _Bounds(
+        return Bounds(
             settings.drain_limit if limit is None else limit,
             Deadline(seconds, in_loop=self._twin is not None),
         )
@@ -280,7 +300,7 @@ class Worker:
         self,
         predicate: Callable[[], object] | None,
         queue: str | None,
-        bounds: _Bounds,
+        bounds: Bounds,
         on_error: OnError | None,
     ) -> Steps[Drained]:
         __tracebackhide__ = True
@@ -383,7 +403,7 @@ class Worker:
             result: T = stop.value
             return result
 
-    def _drive_in_time(self, steps: Steps[T], bounds: _Bounds) -> T:
+    def _drive_in_time(self, steps: Steps[T], bounds: Bounds) -> T:
         __tracebackhide__ = True
         with bounds.deadline:
             try:
@@ -417,7 +437,7 @@ class Worker:
             result: T = stop.value
             return result
 
-    async def _adrive_in_time(self, steps: Steps[T], bounds: _Bounds) -> T:
+    async def _adrive_in_time(self, steps: Steps[T], bounds: Bounds) -> T:
         __tracebackhide__ = True
         if self._twin is None:
             return self._drive_in_time(steps, bounds)
