@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_jobqueue import databases
 from pytest_jobqueue.adapters.telling import Listening
 from pytest_jobqueue.errors import UsageError
-from pytest_jobqueue.servers.tether import Tether
+from pytest_jobqueue.servers.tether import KILL_SESSION, Tether
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,11 +34,10 @@ if TYPE_CHECKING:
 
 GRACE = 3.0  # seconds that a worker gets to end by itself
 
-# The subshell reaps the worker and says how it ended. A stat file's fourth field after the name is the
-# session; where there is no /proc, only the worker itself is killed.
-_SCRIPT = r"""
+# The subshell reaps the worker and says how it ended. Where there is no /proc, only the worker is killed.
+_SCRIPT = rf"""
 log=$2 home=$3
-cd "$1" || { command -p rm -rf "$home"; exit; }
+cd "$1" || {{ command -p rm -rf "$home"; exit; }}
 shift 3
 trap : HUP INT TERM
 (
@@ -51,16 +50,7 @@ trap : HUP INT TERM
 exec >/dev/null
 read -r _
 [ -e /proc/self/stat ] || kill -9 "$(cat "$home/pid")"
-again=1
-while [ "$again" ]; do
-  again=
-  for stat in /proc/[0-9]*/stat; do
-    { read -r line <"$stat"; } 2>/dev/null || continue
-    pid=${line%% *}
-    set -- ${line##*) }
-    if [ "$4" = "$$" ] && [ "$pid" != "$$" ] && [ "$1" != Z ]; then kill -9 "$pid"; again=1; fi
-  done
-done
+{KILL_SESSION}
 wait
 command -p rm -rf "$home"
 """

@@ -15,35 +15,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.cli.links import Link
-from pytest_jobqueue.servers.tether import Tether
+from pytest_jobqueue.servers.tether import KILL_SESSION, Tether
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-# Standard error is the child's output and standard output says how it goes. A stat file's fourth field after
-# the name is the session; where there is no /proc, only the child itself is killed.
-_SCRIPT = r"""
+# Standard error is the child's output and standard output says how it goes. Where there is no /proc, only the
+# child itself is killed.
+_SCRIPT = rf"""
 trap : HUP INT TERM
 (
   "$@" </dev/null >&2 &
   echo "$!"
-  { wait "$!"; } 2>/dev/null
+  {{ wait "$!"; }} 2>/dev/null
   echo "ended $?"
 ) &
 exec >/dev/null
 read -r child
 [ -e /proc/self/stat ] || kill -9 "$child"
 exec 2>/dev/null
-again=1
-while [ "$again" ]; do
-  again=
-  for stat in /proc/[0-9]*/stat; do
-    read -r line <"$stat" || continue
-    pid=${line%% *}
-    set -- ${line##*) }
-    if [ "$4" = "$$" ] && [ "$pid" != "$$" ] && [ "$1" != Z ]; then kill -9 "$pid"; again=1; fi
-  done
-done
+{KILL_SESSION}
 wait
 """
 _LONGEST_LINE = 64 * 1024  # bytes; a longer one is printed in pieces

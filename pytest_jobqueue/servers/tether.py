@@ -17,6 +17,22 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+# For the end of a script: kills whatever runs in the shell's own session, in whatever process group it is by
+# then. A stat file's fourth field after the name is the session. The shell's arguments are gone after that;
+# where there is no /proc, nothing happens.
+KILL_SESSION = r"""
+again=1
+while [ "$again" ]; do
+  again=
+  for stat in /proc/[0-9]*/stat; do
+    { read -r line <"$stat"; } 2>/dev/null || continue
+    pid=${line%% *}
+    set -- ${line##*) }
+    if [ "$4" = "$$" ] && [ "$pid" != "$$" ] && [ "$1" != Z ]; then kill -9 "$pid"; again=1; fi
+  done
+done
+"""
+
 _tethers: weakref.WeakSet[Tether] = weakref.WeakSet()
 
 
