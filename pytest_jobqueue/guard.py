@@ -15,13 +15,13 @@ import contextlib
 import inspect
 import os
 import sys
-import sysconfig
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 from weakref import WeakSet
 
 from pytest_jobqueue.errors import StrayConnectionError, UsageError
+from pytest_jobqueue.frames import is_users
 from pytest_jobqueue.servers.provider import SCHEMES
 from pytest_jobqueue.servers.server import open_servers
 
@@ -382,21 +382,13 @@ def _is_our_own(frame: FrameType | None) -> bool:
 
 def _whence(frame: FrameType | None) -> str:
     """The innermost function that is neither a library's nor ours, and where it stands."""
-    libraries = _libraries()
     while frame is not None:
         file = frame.f_code.co_filename
-        module = str(frame.f_globals.get("__name__", ""))
-        if not file.startswith(libraries) and module.partition(".")[0] != "pytest_jobqueue":
+        if is_users(file):
             here = os.path.relpath(file) if file.startswith(os.getcwd() + os.sep) else file  # noqa: PTH109
             return f"{frame.f_code.co_name} ({here}:{frame.f_lineno})"
         frame = frame.f_back
     return ""
-
-
-@lru_cache
-def _libraries() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    return ("<", *{paths[name] + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 def _came_to(error: BaseException, node: Any) -> bool:
