@@ -99,10 +99,12 @@ def led(app: Any, url: str) -> Iterator[None]:
 
 def _pieces(app: Any) -> list[Any]:
     """What an adapter changes; of handlers and plain dicts that is nothing."""
-    if isinstance(app, ModuleType) or fitting(ADAPTERS, app) is None:
+    adapter = None if isinstance(app, ModuleType) else fitting(ADAPTERS, app)
+    if adapter is None:
         return [app]
-    found = [one for one in (app, *_parts(app)) if _is_app(one, ADAPTERS)]
-    return [one for one in found if not isinstance(one, Handlers)]
+    if adapter.name == "sidekiq":
+        return []
+    return [one for one in (app, *_parts(app)) if _is_app(one, ADAPTERS)]
 
 
 def _kind(piece: Any) -> str:
