@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from pytest_jobqueue.adapters.telling import Began, Ended, RemoteTraceback
@@ -48,7 +48,7 @@ class Finished:
 
 @dataclass
 class Standing:
-    """The jobs on the server, by state, as they were at one moment."""
+    """The jobs on the server, by state, as they were at one moment: what a binding answers of that name."""
 
     queues: Sequence[str] = ()
     pending: Sequence[Job] = ()
@@ -61,15 +61,7 @@ class Standing:
     @classmethod
     def of(cls, binding: Binding) -> Standing:
         """Look."""
-        return cls(
-            list(binding.queues()),
-            list(binding.pending()),
-            list(binding.scheduled()),
-            list(binding.retrying()),
-            list(binding.running()),
-            list(binding.waiting()),
-            list(binding.failed()),
-        )
+        return cls(*(list(getattr(binding, state.name)()) for state in fields(cls)))
 
 
 @dataclass

@@ -133,16 +133,17 @@ class Staff:
     async def _start_workers(self) -> None:
         for number in range(1, self._arguments.workers + 1):
             # go-workers2's workers share the jobs in progress of one process id, so each has its own.
-            worker = await self._start_worker("pytest_jobqueue.work", {"process_id": str(number)})
+            settings = json.dumps({"process_id": str(number)})
+            worker = await self._start_worker("pytest_jobqueue.work", "--settings", settings)
             self._workers.append(worker)
 
-    async def _start_worker(self, module: str, settings: dict[str, Any], *, linked: bool = False) -> Part:
+    async def _start_worker(self, module: str, *more: str, linked: bool = False) -> Part:
         assert self._server is not None
         assert self._folder is not None
         words = ["--app", self._arguments.app, "--url", self._server.direct_url, "--tell", self._folder.name]
         worker = await Part.start(
             "worker",
-            [sys.executable, "-m", module, *words, "--settings", json.dumps(settings)],
+            [sys.executable, "-m", module, *words, *more],
             on_line=self._output.line,
             env=self._environment,
             linked=linked,
@@ -206,7 +207,7 @@ class Staff:
             self._output.line("worker", "goes on")
         elif what == "step" and self._is_paused and self._arguments.app:
             if self._stepper is None:
-                self._stepper = await self._start_worker("pytest_jobqueue.cli.step", {}, linked=True)
+                self._stepper = await self._start_worker("pytest_jobqueue.cli.step", linked=True)
                 self._workers.append(self._stepper)
             assert self._stepper.link is not None
             self._stepper.link.say("step")

@@ -68,7 +68,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m pytest_jobqueue.cli.step")
     for name in ("--app", "--url", "--tell"):
         parser.add_argument(name, required=True)
-    parser.add_argument("--settings", default="{}")
     parser.add_argument("--link", type=int, required=True)
     given = parser.parse_args()
     binding = registry.bind(applications.load_app(given.app), given.url, Settings())
