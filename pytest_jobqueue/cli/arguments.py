@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_jobqueue.cli import ports
 from pytest_jobqueue.cli.environment import Name, read_names
 from pytest_jobqueue.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_HIGHEST_PORT = 65535
 
 _DESCRIPTION = """\
 Start a Redis, and what needs one, on this machine: no Redis to install, no Docker, no compose file.
@@ -182,8 +182,8 @@ def _port(text: str) -> int:
         port = int(text)
     except ValueError:
         port = -1
-    if not 0 <= port <= _HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port (0 to {_HIGHEST_PORT})")
+    if not 0 <= port <= ports.HIGHEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port (0 to {ports.HIGHEST})")
     return port
 
 

@@ -7,13 +7,12 @@ the service is started, so that nothing is left half-started.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shlex
 import signal
-import socket
 from typing import TYPE_CHECKING, Any
 
+from pytest_jobqueue.cli import ports
 from pytest_jobqueue.cli.banner import banner, relaxed
 from pytest_jobqueue.cli.environment import variables
 from pytest_jobqueue.cli.output import Output
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from pytest_jobqueue.servers import Server
 
 USUAL_PORT = 6379
-_TRIES = 100  # ports that are looked at when the usual one is taken
 _QUIET = 0.25  # seconds without a line after which a service counts as started
 _PATIENCE = 3.0  # seconds until the banner is printed whatever the service does
 _SERVICE_GRACE = 10.0  # seconds
@@ -246,10 +244,9 @@ def free_port(first: int) -> int:
     Raises:
         UsageError: There is none among so many.
     """
-    for port in range(first, min(first + _TRIES, 65536)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return port
-    raise UsageError(f"none of the ports from {first} on is free; choose one with --port")
+    found = ports.first_free(first)
+    if found is None:
+        raise UsageError(f"none of the ports from {first} on is free; choose one with --port")
+    with found:
+        port: int = found.getsockname()[1]
+        return port

@@ -7,17 +7,17 @@ waits for a moment.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from pytest_jobqueue.cli import ports
+
 if TYPE_CHECKING:
+    import socket
+
     from pytest_jobqueue.cli.desk import Desk
 
-_TRIES = 100  # ports that are looked at
-_HIGHEST_PORT = 65535
 _PATIENCE = 2.0  # seconds until the end is not waited for
 
 
@@ -81,12 +81,7 @@ class Door:
 
 def _listen(wanted: int) -> socket.socket:
     """The port, or the next free one, or any."""
-    for port in (*range(wanted, min(wanted + _TRIES, _HIGHEST_PORT + 1)), 0):
-        found = socket.socket()
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with contextlib.suppress(OSError):
-            found.bind(("127.0.0.1", port))
-            found.listen()
-            return found
-        found.close()
-    raise OSError("no port of 127.0.0.1 is free")
+    found = ports.first_free(wanted) or ports.on(0)
+    if found is None:
+        raise OSError("no port of 127.0.0.1 is free")
+    return found
