@@ -359,6 +359,21 @@ class AdapterContract:
         assert jobqueue.worker.drain().results == [9]
         assert jobs.CALLS == [("add", (4, 5), {})]
 
+    def test_a_job_that_a_worker_has_is_the_workers(self, jobqueue: JobQueue) -> None:
+        """Neither method does anything to it, and both say so."""
+        self.needs(jobqueue, "acks")
+        requeue, discard = self.by_hand(jobqueue, "requeue"), self.by_hand(jobqueue, "discard")
+        jobqueue.producer.enqueue(self.names.add, 1, 2)
+        job = jobqueue.worker.abandon_next()
+        assert job is not None
+
+        with pytest.raises(UsageError, match="cannot be requeued"):
+            requeue(job)
+        with pytest.raises(UsageError, match="cannot be discarded"):
+            discard(job)
+
+        assert [running.id for running in jobqueue.binding.running()] == [job.id]
+
     def test_a_job_that_has_run_is_out_of_reach(self, jobqueue: JobQueue) -> None:
         """Neither method does anything to it, and both say so."""
         job = self._pending(jobqueue)

@@ -9,16 +9,6 @@ from pytest_jobqueue.errors import UsageError
 pytest.importorskip("arq")
 
 
-def test_a_job_that_a_worker_has_is_the_workers(jobqueue):
-    jobqueue.producer.enqueue("add", 1, 2)
-    job = jobqueue.worker.abandon_next()
-    with pytest.raises(UsageError, match="cannot be requeued"):
-        jobqueue.binding.requeue(job)
-    with pytest.raises(UsageError, match="cannot be discarded"):
-        jobqueue.binding.discard(job)
-    assert [running.id for running in jobqueue.binding.running()] == [job.id]
-
-
 def test_a_dead_job_counts_its_tries_anew(jobqueue):
     jobqueue.producer.set(_job_id="one").enqueue("boom", message="no")
     jobqueue.worker.drain(on_error="record")

@@ -9,16 +9,6 @@ from pytest_jobqueue.errors import UsageError
 bullmq = pytest.importorskip("bullmq")
 
 
-def test_a_job_that_a_worker_has_is_the_workers(jobqueue):
-    jobqueue.producer.enqueue("add", 1, 2)
-    job = jobqueue.worker.abandon_next()
-    with pytest.raises(UsageError, match="cannot be requeued"):
-        jobqueue.binding.requeue(job)
-    with pytest.raises(UsageError, match="cannot be discarded"):
-        jobqueue.binding.discard(job)
-    assert [running.id for running in jobqueue.binding.running()] == [job.id]
-
-
 def test_a_promoted_job_keeps_its_queue_and_priority(jobqueue):
     jobqueue.producer.set(priority=2).enqueue("add", 1, 0, queue="second")
     jobqueue.producer.set(priority=1).enqueue_in(60, "add", 2, 0, queue="second")

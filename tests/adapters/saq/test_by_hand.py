@@ -9,16 +9,6 @@ from pytest_jobqueue.errors import UsageError
 pytest.importorskip("saq")
 
 
-def test_a_job_that_a_worker_has_is_the_workers(jobqueue):
-    jobqueue.producer.enqueue("add", 1, 2)
-    job = jobqueue.worker.abandon_next()
-    with pytest.raises(UsageError, match="cannot be requeued"):
-        jobqueue.binding.requeue(job)
-    with pytest.raises(UsageError, match="cannot be discarded"):
-        jobqueue.binding.discard(job)
-    assert [running.id for running in jobqueue.binding.running()] == [job.id]
-
-
 def test_a_dead_job_keeps_its_attempts_and_has_no_delay(jobqueue):
     jobqueue.producer.set(key="one", retry_delay=60).enqueue("boom", message="no")
     jobqueue.worker.drain(on_error="record")

@@ -15,29 +15,11 @@ def worker():
 
 
 @pytest.fixture
-def add(worker):
-    async def add(left, right):
-        return left + right
-
-    return worker.task(add)
-
-
-@pytest.fixture
 def boom(worker):
     async def boom(text):
         raise ValueError(text)
 
     return worker.task(boom)
-
-
-def test_a_job_that_a_worker_has_is_the_workers(jobqueue, add):
-    jobqueue.producer.enqueue(add.fn_name, 1, 2)
-    job = jobqueue.worker.abandon_next()
-    with pytest.raises(UsageError, match="cannot be requeued"):
-        jobqueue.binding.requeue(job)
-    with pytest.raises(UsageError, match="cannot be discarded"):
-        jobqueue.binding.discard(job)
-    assert [running.id for running in jobqueue.binding.running()] == [job.id]
 
 
 def test_a_job_keeps_its_priority(jobqueue, add):

@@ -1,21 +1,7 @@
 import noted
 from taskiq_redis import RedisStreamBroker
+from taskiq_tasks import ADD, BOOM, MORE, give
 
-app = RedisStreamBroker(noted.NOWHERE)
-ADD, BOOM, MORE = "add", "boom", "more"
+__all__ = ["ADD", "BOOM", "MORE"]
 
-
-@app.task(task_name=MORE)
-async def more():
-    noted.note("more")
-    await add.kiq(1, 1)
-
-
-@app.task(task_name=ADD)
-def add(a, b):
-    return noted.add(a, b)
-
-
-@app.task(task_name=BOOM)
-def boom():
-    noted.boom()
+app = give(RedisStreamBroker(noted.NOWHERE))
