@@ -1,6 +1,10 @@
 """SAQ's own worker command on the application: `saq module.settings`.
 
-The queue is led to the Redis, and the settings get two hooks more, before each job and after it.
+The queue is led to the Redis, and the settings get three hooks more: before each job, after it, and at the
+start. The last one sweeps before anything is fetched. SAQ's worker makes its first sweep and its first
+fetches at the same time, and a job between its fetch and its start looks like one whose worker died (tried on
+SAQ 0.24.0 and 0.26.4): it would be enqueued anew and run twice. Until the lock of a sweep ends there is no
+other one.
 """
 
 from __future__ import annotations
@@ -21,9 +25,12 @@ from pytest_jobqueue.job import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from saq.queue.redis import RedisQueue
+
     from pytest_jobqueue.adapters import Work
     from pytest_jobqueue.job import Status as Became
 
+_SWEEP = 60  # seconds between two sweeps, unless the settings say otherwise
 _BECAME: dict[Any, Became] = {Status.COMPLETE: "ok", Status.ABORTED: "dropped", Status.FAILED: "failed"}
 
 
@@ -41,9 +48,19 @@ def command(app: Any, work: Work) -> Callable[[], object]:
     Place(app["queue"], work.url)
     told = _Told(work, Store(work.url, app["queue"]))
     for name, hook in (("before_process", told.before), ("after_process", told.after)):
-        own = app.get(name) or ()
-        app[name] = [hook, *([own] if callable(own) else own)]
+        app[name] = [hook, *_hooks(app, name)]
+    every = (app.get("timers") or {}).get("sweep", _SWEEP)
+    app["startup"] = [*_hooks(app, "startup"), functools.partial(_sweep, app["queue"], every)]
     return functools.partial(_run, [work.app_path.replace(":", "."), "--verbose", *work.options])
+
+
+def _hooks(app: dict[str, Any], name: str) -> list[Any]:
+    own = app.get(name) or ()
+    return [own] if callable(own) else list(own)
+
+
+async def _sweep(queue: RedisQueue, lock: int, _: dict[str, Any]) -> None:
+    await queue.sweep(lock)
 
 
 def _run(words: list[str]) -> None:
