@@ -45,13 +45,15 @@ class Began:
 
     Attributes:
         key: The run of it; the end has the same.
-        pid: The process that runs it.
+        pid: The process that has it.
         job: What can be said of it at that moment.
+        runs: Whether it runs now; else it was only fetched, and will be told of again when it does.
     """
 
     key: str
     pid: int
     job: Job
+    runs: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,10 @@ class Telling:
         if self.is_heard:
             self._say({"ready": os.getpid()})
 
-    def began(self, key: str, job: Job) -> None:
+    def began(self, key: str, job: Job, *, runs: bool = True) -> None:
         """A job was taken; said before anything could be missed of it, and before another one is fetched."""
         if self.is_heard:
-            self._say({"began": key, "pid": os.getpid(), "job": _job_out(job)})
+            self._say({"began": key, "pid": os.getpid(), "job": _job_out(job), "runs": runs})
 
     def ended(self, key: str, outcome: Outcome | None = None) -> None:
         """This became of it; None: it was only put back, or passed on."""
@@ -141,7 +143,7 @@ class Listening:
 
 def _read(said: dict[str, Any]) -> Began | Ended:
     if "began" in said:
-        return Began(said["began"], said["pid"], _job_in(said["job"]))
+        return Began(said["began"], said["pid"], _job_in(said["job"]), said["runs"])
     told = said["outcome"]
     return Ended(said["ended"], None if told is None else _outcome_in(told))
 

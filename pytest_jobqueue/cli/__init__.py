@@ -4,7 +4,7 @@
 main ── arguments ── dev ─┬─ servers         the Redis, in this process
                           ├─ parts           child processes: the service, worker processes, the desk
                           ├─ output, banner  what a reader sees
-                          └─ reload          starts them anew when files change
+                          └─ reload, pulse   which files change, whether a real Redis is still there
 desk ── ledger ── page                       what becomes of jobs, told line by line and shown in a browser
 ```
 

@@ -27,6 +27,7 @@ from pytest_jobqueue.cli.links import TOKEN, Link
 from pytest_jobqueue.cli.page.door import Door
 from pytest_jobqueue.cli.seed import read_seed
 from pytest_jobqueue.errors import JobQueueError, UsageError
+from pytest_jobqueue.job import error_text
 from pytest_jobqueue.settings import Settings
 
 if TYPE_CHECKING:
@@ -140,10 +141,16 @@ def prepare(app: str, url: str, seed: str) -> Binding:
     """Import the application, join it to the Redis, and enqueue the jobs to begin with.
 
     Raises:
-        UsageError: It cannot be imported, or a job cannot be enqueued.
+        UsageError: It cannot be imported or joined, or a job cannot be enqueued.
     """
     calls = read_seed(Path(seed)) if seed else []
-    binding = registry.bind(applications.load_app(app, "--app") if app else {}, url, Settings())
+    loaded = applications.load_app(app, "--app") if app else {}
+    try:
+        binding = registry.bind(loaded, url, Settings())
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(f"--app {app}: it cannot be joined to {url}: {error_text(error)}") from error
     for number, call in enumerate(calls, 1):
         _enqueue(binding, call, f"--seed: {seed}, job {number} ({call.name})")
     return binding

@@ -22,6 +22,8 @@ from pytest_jobqueue.cli.staff import Staff
 from pytest_jobqueue.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from pytest_jobqueue.cli.arguments import Arguments
     from pytest_jobqueue.cli.record import Record
     from pytest_jobqueue.servers import Server
@@ -30,6 +32,7 @@ USUAL_PORT = 6379
 _QUIET = 0.25  # seconds without a line after which a service counts as started
 _PATIENCE = 3.0  # seconds until the banner is printed whatever the service does
 _SERVICE_GRACE = 10.0  # seconds
+_LAST_LINES = 10  # of the log of a Redis that is gone
 _FAILED = 1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -59,8 +62,10 @@ class Session:
         self._failed = self._is_up = False
         self._server: Server | None = None
         self._service: Part | None = None
+        self._changes: asyncio.Queue[str] = asyncio.Queue()
+        self._tasks: list[asyncio.Task[None]] = []
         self._environment: dict[str, str] = {}
-        self._staff = Staff(arguments, self._output, self._ended)
+        self._staff = Staff(arguments, self._output, self._ended, self._changed)
 
     async def run(self) -> int:
         """Start everything, wait for the end, stop everything."""
@@ -96,8 +101,14 @@ class Session:
     # Starting
 
     async def _start(self) -> None:
+        if self._arguments.reload:
+            from pytest_jobqueue.cli.reload import changes
+
+            self._tasks.append(asyncio.create_task(self._look_for_changes(changes())))
         await self._staff.hire_desk()  # it imports while we do
         self._server = server = await asyncio.to_thread(self._serve)
+        if server.mode != "fake":
+            self._tasks.append(asyncio.create_task(self._look_for_the_end(server)))
         self._environment = {
             **os.environ,
             **variables(self._arguments.names, server),
@@ -116,7 +127,6 @@ class Session:
         from pytest_jobqueue.servers import serve
 
         server = serve(self._arguments.redis, port=port)
-        server.latency = self._arguments.latency / 1e3
         server.latency = self._arguments.latency / 1e3
         self._output.line("redis", server.describe())
         return server
@@ -170,11 +180,8 @@ class Session:
 
     async def _reload(self) -> None:
         """Start everything but the Redis anew whenever a file changes."""
-        if not self._arguments.reload:
-            await asyncio.Event().wait()
-        from pytest_jobqueue.cli.reload import changes
-
-        async for changed in changes():
+        while True:
+            changed = await self._changes.get()
             self._output.line("jobqueue", f"{changed} changed: starting anew")
             await self._stop_service()
             await self._staff.leave(self._grace)
@@ -187,6 +194,30 @@ class Session:
                 continue
             await self._start_service()
             self._record.write(self._facts())
+
+    async def _look_for_changes(self, changes: AsyncIterator[str]) -> None:
+        """Note each change of a file, from before the application is imported on."""
+        async for changed in changes:
+            self._changes.put_nowait(changed)
+
+    async def _look_for_the_end(self, server: Server) -> None:
+        """A Redis that is gone ends all, like any other part."""
+        from pytest_jobqueue.cli.pulse import until_gone
+
+        await until_gone(server.direct_url)
+        for line in server.log_tail(_LAST_LINES).splitlines():
+            self._output.line("redis", line)
+        self._output.line("jobqueue", "the redis is gone: stopping the others")
+        self._failed = True
+        self._stopping.set()
+
+    def _changed(self) -> None:
+        """There are other workers than before."""
+        if self._is_up and not self._stopping.is_set():
+            try:
+                self._record.write(self._facts())
+            except UsageError as error:
+                self._output.error(str(error))
 
     def _interrupt(self) -> None:
         self._interrupts += 1
@@ -222,6 +253,8 @@ class Session:
     async def _stop(self) -> int:
         """Stop the service, the workers, the desk and the Redis, in this order."""
         self._stopping.set()
+        for task in self._tasks:
+            task.cancel()
         code = await self._stop_service()
         for job in await self._staff.leave(self._grace):
             self._output.line("worker", f"unfinished: {job}")

@@ -94,22 +94,24 @@ class Ledger:
         for one in told:
             number += 1
             if isinstance(one, Began):
-                self.began(one.key, one.job)
+                self.began(one)
             else:
                 self.ended(one.key, one.outcome)
         return number
 
-    def began(self, key: str, job: Job) -> None:
+    def began(self, told: Began) -> None:
         """A worker took it."""
-        self._enqueued(job)
-        self.in_hand[key] = (job, time.time())
-        self.say("worker", f"{job} starts")
+        self.in_hand[told.key] = (told.job, time.time())
+        if told.runs:
+            self._enqueued(told.job)
+            self.say("worker", f"{told.job} starts")
 
     def ended(self, key: str, outcome: Outcome | None) -> None:
         """It is done with it, or has only put it back."""
         self.in_hand.pop(key, None)
         if outcome is None:
             return
+        self._enqueued(outcome.job)
         self.say("worker", f"{outcome.job} {_ending(outcome)}")
         error = outcome.exception
         self.finished.appendleft(

@@ -10,9 +10,11 @@ from pytest_jobqueue.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from watchfiles import Change
 
-async def changes() -> AsyncIterator[str]:
-    """The files of one burst of changes, in words, again and again.
+
+def changes() -> AsyncIterator[str]:
+    """The files of one burst of changes, in words, again and again, once the iteration has begun.
 
     Raises:
         UsageError: watchfiles is not installed.
@@ -22,6 +24,11 @@ async def changes() -> AsyncIterator[str]:
     except ModuleNotFoundError:
         raise UsageError('--reload needs watchfiles: pip install "pytest-jobqueue[dev]"') from None
     here = Path.cwd()
-    async for found in awatch(here, watch_filter=PythonFilter(), recursive=True):
+    bursts = awatch(here, watch_filter=PythonFilter(), recursive=True)
+    return _in_words(here, bursts)
+
+
+async def _in_words(here: Path, bursts: AsyncIterator[set[tuple[Change, str]]]) -> AsyncIterator[str]:
+    async for found in bursts:
         names = sorted({str(Path(path).relative_to(here)) for _, path in found})
         yield ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

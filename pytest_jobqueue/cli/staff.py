@@ -39,12 +39,20 @@ class Staff:
         arguments: What was asked for.
         output: Where lines go.
         ended: Called with a part that has ended.
+        changed: Called when workers have come or gone.
     """
 
-    def __init__(self, arguments: Arguments, output: Output, ended: Callable[[Part], None]) -> None:
+    def __init__(
+        self,
+        arguments: Arguments,
+        output: Output,
+        ended: Callable[[Part], None],
+        changed: Callable[[], None],
+    ) -> None:
         self._arguments = arguments
         self._output = output
         self._ended = ended
+        self._changed = changed
         self._token = secrets.token_urlsafe(24)
         self._seed = str(arguments.seed or "")
         self._desk: Part | None = None
@@ -136,6 +144,7 @@ class Staff:
             settings = json.dumps({"process_id": str(number)})
             worker = await self._start_worker("pytest_jobqueue.work", "--settings", settings)
             self._workers.append(worker)
+        self._changed()
 
     async def _start_worker(self, module: str, *more: str, linked: bool = False) -> Part:
         assert self._server is not None
@@ -209,6 +218,7 @@ class Staff:
             if self._stepper is None:
                 self._stepper = await self._start_worker("pytest_jobqueue.cli.step", linked=True)
                 self._workers.append(self._stepper)
+                self._changed()
             assert self._stepper.link is not None
             self._stepper.link.say("step")
 
@@ -261,6 +271,7 @@ class Staff:
         await asyncio.gather(*(worker.stop(grace) for worker in self._workers))
         self._workers.clear()
         self._stepper = None
+        self._changed()
 
     async def _ask_unfinished(self) -> list[str]:
         desk, ready = self._desk, self._ready

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -208,6 +209,32 @@ def test_when_one_part_dies_the_others_go_too(dev, part):
         wait_gone(pid)
 
 
+def test_when_a_real_redis_dies_the_others_go_too(dev):
+    need("server")
+    run = dev("--redis", "server", *APP, *SLEEP)
+    children, url = pids(run), run.up()["redis"]["url"]
+    with redis.Redis.from_url(url) as client, contextlib.suppress(redis.ConnectionError):
+        client.shutdown(nosave=True)
+    assert run.end() == 128 + signal.SIGTERM  # the service's own
+    run.line("redis", "User requested shutdown")
+    run.line("jobqueue", "the redis is gone: stopping the others")
+    for pid in children:
+        wait_gone(pid)
+
+
+def test_a_real_redis_that_ends_its_connections_is_still_there(dev, service):
+    need("server")
+    run = dev("--redis", "server", *APP)
+    url = run.up()["redis"]["url"]
+    with redis.Redis.from_url(url) as client:
+        for kind in ("normal", "pubsub"):
+            client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+    push(url, "Note", "Bob")
+    run.line("worker", "Note('Bob')", "is done")
+    assert run.end(signal.SIGTERM) == 0
+    assert "gone: stopping" not in run.text
+
+
 def test_a_running_job_may_finish(dev):
     run = dev(*APP)
     push(run.up()["redis"]["url"], "Hang", 1)
@@ -242,6 +269,51 @@ def test_the_file_of_addresses_is_there_only_while_all_is_up(dev, service):
     run.up()
     run.end(signal.SIGINT)
     assert not (service / "addresses.json").exists()
+
+
+# Starting anew
+
+
+def change(service, old, new):
+    jobs = service / "jobs.py"
+    jobs.write_text(jobs.read_text().replace(old, new))
+
+
+def test_a_change_starts_worker_and_service_anew_and_leaves_the_redis(dev, service):
+    pytest.importorskip("watchfiles")
+    run = dev(*APP, "--reload", *SLEEP)
+    before = run.up()
+    url = before["redis"]["url"]
+    push(url, "Later", "Bob")
+    run.line("Later('Bob')", "will run again: UnknownJobError")
+
+    change(service, '@handlers.register("Note")', '@handlers.register("Later")')
+    run.line("jobqueue", "jobs.py changed: starting anew")
+
+    after = run.anew("service", before["service"])
+    for what in ("redis", "page"):
+        assert after[what] == before[what]
+    wait_gone(before["service"]["pid"])
+    wait_gone(before["workers"][0]["pid"])
+    push(url, "Later", "Ann")
+    run.line("Later('Ann')", "is done in")
+    assert (service / "noted").read_text() == "Ann\n"
+    with redis.Redis.from_url(url) as client:
+        assert client.zcard("goretry") == 1  # Bob's
+    assert run.end(signal.SIGTERM) == 128 + signal.SIGTERM
+
+
+def test_a_change_that_does_not_import_waits_for_the_next_one(dev, service):
+    pytest.importorskip("watchfiles")
+    run = dev(*APP, "--reload")
+    url = run.up()["redis"]["url"]
+    change(service, "handlers = Handlers()", "handlers = Handler()")
+    run.line("NameError: name 'Handler' is not defined")
+    run.line("(waiting for the next change)")
+    change(service, "handlers = Handler()", "handlers = Handlers()")
+    push(url, "Note", "Bob")
+    run.line("Note('Bob')", "is done in")
+    assert run.end(signal.SIGTERM) == 0
 
 
 # Output
@@ -312,6 +384,23 @@ def test_an_app_that_raises_shows_its_own_frames_and_no_others(dev, service):
     assert [frame.rpartition(" in ")[2] for frame in frames] == ["<module>", "read"]
     assert "JSONDecodeError" in run.text
     assert "hasattr" not in run.text
+
+
+def test_an_app_that_cannot_be_joined_says_why(dev, service):
+    (service / "odd.py").write_text(
+        "from pytest_jobqueue import Handlers\n\n"
+        "class Odd(Handlers):\n"
+        "    @property\n"
+        "    def middleware(self):\n"
+        "        raise RuntimeError('no settings')\n\n"
+        "handlers = Odd()\n"
+    )
+    run = dev("--app", "odd:handlers", *SLEEP)
+    assert run.end() == 2
+    assert "--app odd:handlers: it cannot be joined to redis://" in run.text
+    assert "RuntimeError: no settings" in run.text
+    assert [line for line in run.lines if " in middleware" in line]
+    assert "asyncio" not in run.text
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 
 import pytest
+from support.services import FOLDER
 
 from pytest_jobqueue import JobQueue, Settings, serve
-
-SERVICES = str(Path(__file__).parent / "services")
 
 
 @pytest.fixture(params=["fake", "server"], scope="session")
@@ -23,7 +21,7 @@ def notes(monkeypatch, tmp_path):
     """What the jobs leave behind, as lines."""
     path = tmp_path / "notes"
     monkeypatch.setenv("NOTES", str(path))
-    monkeypatch.syspath_prepend(SERVICES)
+    monkeypatch.syspath_prepend(str(FOLDER))
     return lambda: path.read_text().splitlines() if path.exists() else []
 
 

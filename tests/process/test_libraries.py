@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from importlib.util import find_spec
-
 import pytest
 from support.processes import wait_gone
+from support.services import HERE, arguments, load
 
 from pytest_jobqueue.adapters.telling import RemoteTraceback
-
-LIBRARIES = {
-    "handlers": "redis",
-    "rq": "rq",
-    "celery": "celery",
-    "dramatiq": "dramatiq",
-    "huey": "huey",
-    "arq": "arq",
-    "saq": "saq",
-    "taskiq": "taskiq_redis",
-    "taskiq_stream": "taskiq_redis",
-    "bullmq": "bullmq",
-    "streaq": "streaq",
-}
-HERE = [name for name, module in LIBRARIES.items() if find_spec(module)]
 
 
 @pytest.fixture(params=HERE)
@@ -32,16 +15,13 @@ def name(request):
 
 
 @pytest.fixture
-def app(service, name):
-    if name == "streaq" and version("streaq").startswith("7.0."):
-        pytest.skip("the worker of streaQ 7.0 does not understand what coredis 6.9 answers")
-    return service(name)
+def app(name):
+    return load(name)
 
 
 def enqueue_add(jobqueue, app, name):
-    if name == "saq":
-        return jobqueue.producer.enqueue(app.ADD, a=2, b=3)
-    return jobqueue.producer.enqueue(app.ADD, 2, 3)
+    args, kwargs = arguments(name, 2, 3)
+    return jobqueue.producer.enqueue(app.ADD, *args, **kwargs)
 
 
 def test_a_worker_process_from_its_first_job_to_its_end(harness, app, name, notes):

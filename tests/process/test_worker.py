@@ -44,6 +44,18 @@ def test_a_failure_can_be_recorded(jobqueue):
     assert isinstance(drained.failed[0].exception, ValueError)
 
 
+def test_a_worker_whose_connection_is_lost_connects_again(jobqueue, notes):
+    enqueue(jobqueue, "More")
+    jobqueue.worker.drain()
+    pid = jobqueue.worker.start().pid
+    (fetching,) = [client["id"] for client in jobqueue.redis.client_list() if client["cmd"] == "brpoplpush"]
+    jobqueue.redis.client_kill_filter(_id=fetching)
+    enqueue(jobqueue, "More")
+    jobqueue.worker.run_until(lambda: len(notes()) == 2)
+    assert jobqueue.worker.start().pid == pid
+    assert "the worker tries again" in jobqueue.worker.log_tail()
+
+
 def test_until_something_is_true(jobqueue, notes):
     enqueue(jobqueue, "More", "More")
     jobqueue.worker.run_until(notes)

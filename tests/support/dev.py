@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,13 @@ class Dev(AbstractContextManager["Dev"]):
         """Wait for the banner; returns the addresses."""
         self.line(UP)
         found: dict[str, Any] = json.loads(self._file.read_text())
+        return found
+
+    def anew(self, what: str, old: Any) -> dict[str, Any]:
+        """Wait until something is another one than before; returns the addresses."""
+        until = time.monotonic() + PATIENCE
+        while (found := self.up())[what] == old and time.monotonic() < until:
+            time.sleep(0.01)
         return found
 
     def send(self, number: signal.Signals) -> None:

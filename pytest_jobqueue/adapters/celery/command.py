@@ -77,11 +77,11 @@ class _Told:
         job = _job_of(self._app, request)
         self._jobs[job.id] = job
         if job.due_at is None:  # else it is held, unacknowledged, until it is due
-            self._tell.began(job.id, job)
+            self._tell.began(job.id, job, runs=False)
 
     def _revoked(self, request: Any, expired: bool, **_: Any) -> None:
         job = self._jobs.pop(request.id, None) or Job(request.id, str(request.name))
-        self._tell.began(job.id, job)
+        self._tell.began(job.id, job, runs=False)
         self._tell.ended(job.id, Outcome(job, "dropped", reason="expired" if expired else "revoked"))
 
     def _failed(self, task_id: str, exception: BaseException, **_: Any) -> None:
@@ -98,7 +98,7 @@ class _Told:
 
     def _refused(self, job: Job, status: Any, error: BaseException) -> None:
         key = str(uuid.uuid4())
-        self._tell.began(key, job)
+        self._tell.began(key, job, runs=False)
         self._tell.ended(key, Outcome(job, status, exception=error))
 
     # In a process of the pool

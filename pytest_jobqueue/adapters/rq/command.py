@@ -66,7 +66,7 @@ class _Told:
         if found is not None:
             key, job_id = found
             text = job_id.decode() if isinstance(job_id, bytes) else str(job_id)
-            self._tell.began(text, Job(text, "?", queue=str(key).rpartition(":")[2]))
+            self._tell.began(text, Job(text, "?", queue=str(key).rpartition(":")[2]), runs=False)
         return found
 
     def _performed(self, perform: Callable[..., Any], raw: Any, *args: Any) -> Any:

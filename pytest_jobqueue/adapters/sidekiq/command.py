@@ -14,7 +14,7 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, RedisError  # noqa: A004 (redis-py's name for it)
 
 from pytest_jobqueue.adapters.sidekiq import bind
 from pytest_jobqueue.adapters.sidekiq.link import Link
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY = 1  # seconds between two looks at what is due; as long does a fetch wait
 _BEAT_EVERY = 5.0
+_PAUSE = 1  # seconds until a lost connection is made anew, as in go-workers2
 
 
 def command(app: Any, work: Work) -> Callable[[], object]:
@@ -41,41 +42,77 @@ def command(app: Any, work: Work) -> Callable[[], object]:
 
 
 def _work(app: Any, work: Work) -> None:
-    stop = threading.Event()
-    binding = bind(app, work.url, work.settings)
-    waiting = binding.client_id()
-
-    def end(*_: object) -> None:
-        stop.set()
-        with contextlib.suppress(RedisError):  # it would end a moment later by itself
-            Link(work.url).call("CLIENT", "UNBLOCK", waiting)
-
+    loop = _Loop(bind(app, work.url, work.settings), work)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    keys = count()
-    beaten = 0.0
-    binding.recover()
+        signal.signal(number, loop.end)
     try:
-        while not stop.is_set():
-            if time.monotonic() - beaten > _BEAT_EVERY:
-                beaten = time.monotonic()
-                binding.beat()
-            taken = binding.take(wait=_LOOK_EVERY)
-            if taken is None:
-                _tick(binding)
-                continue
-            key, job = str(next(keys)), binding.job(taken)
-            work.telling.began(key, job)
-            outcome = binding.run_taken(taken)
-            if outcome.exception is not None and not work.telling.is_heard:
-                print(f"{outcome}", flush=True)  # noqa: T201 (the log of this process)
-            work.telling.ended(key, outcome)
+        loop.run()
     finally:
-        binding.close()
+        loop.binding.close()
 
 
-def _tick(binding: Any) -> None:
-    try:
-        binding.tick()
-    except PoisonJobError as error:
-        print(f"{error}", flush=True)  # noqa: T201 (the log of this process)
+class _Loop:
+    """Takes job after job, over a new connection when one is lost.
+
+    The job that was being put away then stays with this worker's jobs in progress until its next start, as
+    go-workers2 leaves it.
+    """
+
+    def __init__(self, binding: Any, work: Work) -> None:
+        self.binding = binding
+        self._url = work.url
+        self._tell = work.telling
+        self._stop = threading.Event()
+        self._keys = map(str, count())
+        self._waiting = 0
+        self._beaten = 0.0
+
+    def end(self, *_: object) -> None:
+        """Handle a signal: take no more."""
+        self._stop.set()
+        with contextlib.suppress(RedisError):  # it would end a moment later by itself
+            Link(self._url).call("CLIENT", "UNBLOCK", self._waiting)
+
+    def run(self) -> None:
+        """Work until the end is asked for."""
+        self._waiting = self.binding.client_id()
+        self.binding.recover()
+        while not self._stop.is_set():
+            self._turn()
+
+    def _turn(self) -> None:
+        try:
+            self._next()
+            self._waiting = self._waiting or self.binding.client_id()
+        except ConnectionError as error:
+            self._waiting = 0
+            _log(f"{error}; the worker tries again in {_PAUSE} s")
+            self._stop.wait(_PAUSE)
+
+    def _next(self) -> None:
+        if time.monotonic() - self._beaten > _BEAT_EVERY:
+            self._beaten = time.monotonic()
+            self.binding.beat()
+        taken = self.binding.take(wait=_LOOK_EVERY)
+        if taken is None:
+            self._tick()
+            return
+        key, job = next(self._keys), self.binding.job(taken)
+        self._tell.began(key, job)
+        outcome = None
+        try:
+            outcome = self.binding.run_taken(taken)
+            if outcome.exception is not None and not self._tell.is_heard:
+                _log(f"{outcome}")
+        finally:
+            self._tell.ended(key, outcome)
+
+    def _tick(self) -> None:
+        try:
+            self.binding.tick()
+        except PoisonJobError as error:
+            _log(f"{error}")
+
+
+def _log(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 (the log of this process)
