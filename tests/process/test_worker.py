@@ -48,8 +48,9 @@ def test_a_worker_whose_connection_is_lost_connects_again(jobqueue, notes):
     enqueue(jobqueue, "More")
     jobqueue.worker.drain()
     pid = jobqueue.worker.start().pid
-    (fetching,) = [client["id"] for client in jobqueue.redis.client_list() if client["cmd"] == "brpoplpush"]
-    jobqueue.redis.client_kill_filter(_id=fetching)
+    while not (fetching := [one["id"] for one in jobqueue.redis.client_list() if one["cmd"] == "brpoplpush"]):
+        pass  # it has just looked for what is due
+    jobqueue.redis.client_kill_filter(_id=fetching[0])
     enqueue(jobqueue, "More")
     jobqueue.worker.run_until(lambda: len(notes()) == 2)
     assert jobqueue.worker.start().pid == pid
