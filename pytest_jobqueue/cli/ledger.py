@@ -82,10 +82,10 @@ class Ledger:
     _known: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def saw(self, standing: Standing) -> None:
-        """Take note of what is there."""
+        """Take note of what is there, but for what workers have: they will tell, if they have not yet."""
         for job in (*standing.pending, *standing.scheduled, *standing.waiting):
             self._enqueued(job)
-        for job in (*standing.retrying, *standing.failed, *standing.running):
+        for job in (*standing.retrying, *standing.failed):
             self._remember(job)
 
     def heard(self, told: Iterable[Began | Ended]) -> int:
