@@ -5,7 +5,6 @@ It joins one application to one server and holds the parts together; each part d
 
 from __future__ import annotations
 
-import contextlib
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -63,6 +62,7 @@ class JobQueue(Assertions):
         with ExitStack() as until_closed:
             until_closed.enter_context(applications.led(app, server.url))
             self.binding = registry.bind(app, server.url, self.settings)
+            until_closed.callback(self.binding.close)
             self._until_closed = until_closed.pop_all()
         self.producer = Producer(self.binding, self.journal)
         self._redis: redis.Redis | None = None
@@ -148,9 +148,9 @@ class JobQueue(Assertions):
             await release()
 
     def close(self) -> None:
-        """Give back connections and leave the application as it was; the server stays."""
+        """Give back connections and leave the application as it was; the server stays. Once is enough."""
         try:
-            with self._until_closed, contextlib.closing(self.binding):
+            with self._until_closed:
                 if hasattr(self, "worker"):
                     self.worker.stop()
         finally:

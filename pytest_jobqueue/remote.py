@@ -260,11 +260,11 @@ class ProcessWorker(Worker):
         """Whether a client has just got the answer to its fetch, and not told of it yet."""
         now = time.monotonic()
         out = {
-            client["addr"]
+            client["id"]
             for client in self._client().client_list()
             if client.get("cmd", "").partition("|")[0] in _FETCHES and "b" not in client.get("flags", "")
         }
-        self._out = {address: self._out.get(address, now) for address in out}
+        self._out = {client: self._out.get(client, now) for client in out}
         return any(now - since < _IN_TRANSIT for since in self._out.values())
 
     # Ends that are none

@@ -467,6 +467,13 @@ class AdapterContract:
             signal.setitimer(signal.ITIMER_REAL, left)
         assert [signal.getsignal(number) for number in signals] == before
 
+    def test_closing_it_twice_is_harmless(self, jobqueue: JobQueue) -> None:
+        """The end of the test closes it a third time."""
+        jobqueue.producer.enqueue(self.names.add, 1, 1)
+        jobqueue.worker.drain()
+        jobqueue.close()
+        jobqueue.close()
+
     def test_an_unknown_job_is_a_failure_that_names_it(self, jobqueue: JobQueue) -> None:
         """Refused when it is enqueued, or reported when it is run; never lost in silence."""
         try:

@@ -73,6 +73,11 @@ class ContainerProvider:
         self._facts: Facts = facts(self._line)
 
     @property
+    def nearest(self) -> str:
+        """The same as `url`."""
+        return self.url
+
+    @property
     def version(self) -> str:
         """The Redis version that the server is compatible with."""
         return self._facts.version

@@ -93,6 +93,11 @@ class LeasedProvider:
         self.url = with_database(bare, self.database)
 
     @property
+    def nearest(self) -> str:
+        """The same as `url`."""
+        return self.url
+
+    @property
     def version(self) -> str:
         """The Redis version that the server is compatible with."""
         return self._facts.version

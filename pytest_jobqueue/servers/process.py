@@ -17,6 +17,7 @@ import socket
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import redis
 
@@ -27,6 +28,7 @@ from pytest_jobqueue.servers.tether import Tether
 NAMES = ("redis-server", "valkey-server")
 READY_SECONDS = 10.0
 _PORT_ATTEMPTS = 10
+_LONGEST_SOCKET = 100  # bytes of a Unix socket's path; systems take 103 to 107
 _LOOK_EVERY = 0.001  # seconds between two looks at the log
 
 # The server keeps the shell's standard output open as descriptor 3 and never writes to it: its end there is
@@ -70,6 +72,7 @@ class ServerProvider:
     Attributes:
         mode: `server`.
         url: Its direct URL, database 0.
+        nearest: The way over a Unix socket, which takes a third less time than TCP.
         pid: The server's process id.
         binary: The path it was started from.
     """
@@ -85,13 +88,16 @@ class ServerProvider:
         self._last_log: list[str] | None = None
         self._home = Path(tempfile.mkdtemp(prefix="pytest-jobqueue-"))
         self._log = self._home / "server.log"
+        socket_path = self._home / "redis.sock"
+        fits = len(os.fsencode(socket_path)) <= _LONGEST_SOCKET
+        self.nearest = f"unix://{quote(str(socket_path))}" if fits else self.url
         self._ended, write_end = os.pipe()
         try:
             self._tether = Tether(
                 _SCRIPT,
                 str(self._log),
                 str(self._home),
-                *_command(binary, port, self._home),
+                *_command(binary, port, self._home, str(socket_path) if fits else ""),
                 stdout=write_end,
             )
         except BaseException:
@@ -218,11 +224,12 @@ def start_process(*, binary: str | None = None) -> ServerProvider:
     raise ServerUnavailableError(f"{binary} found none of {_PORT_ATTEMPTS} loopback ports free; try again.")
 
 
-def _command(binary: str, port: int, home: Path) -> list[str]:
+def _command(binary: str, port: int, home: Path, socket_path: str) -> list[str]:
     options = {
         "port": str(port),
         "bind": "127.0.0.1",
         "protected-mode": "yes",
+        **({"unixsocket": socket_path, "unixsocketperm": "700"} if socket_path else {}),
         "save": "",
         "appendonly": "no",
         "dir": str(home),

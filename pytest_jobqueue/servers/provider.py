@@ -37,6 +37,10 @@ class Provider(Protocol):
         """The direct URL, with credentials and the database number."""
 
     @property
+    def nearest(self) -> str:
+        """The shortest way to the same Redis from this process, as a URL: the front takes it."""
+
+    @property
     def version(self) -> str:
         """The Redis version that the server says it is compatible with, as in `7.0.15`."""
 

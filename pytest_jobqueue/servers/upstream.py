@@ -16,6 +16,8 @@ from pytest_jobqueue.servers.front import Client, Front
 from pytest_jobqueue.wire.resp import RequestParser
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_jobqueue.servers.provider import Provider
 
 CONNECT_TIMEOUT = 5.0  # seconds until a Redis that does not answer counts as gone
@@ -64,7 +66,7 @@ def _tls_context(url: str) -> ssl.SSLContext:
 
 
 class UpstreamBackend:
-    """A real Redis, reached through its provider's URL.
+    """A real Redis, reached by its provider's nearest way.
 
     Args:
         provider: What started it, or knows where it runs.
@@ -72,7 +74,7 @@ class UpstreamBackend:
 
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
-        self._target = target_of(provider.url)
+        self._target = target_of(provider.nearest)
 
     def describe(self) -> str:
         """One line for a header or a report."""
@@ -99,6 +101,8 @@ class _Side(asyncio.Protocol):
 
     transport: asyncio.Transport | None = None
     other: _Side | None = None
+    # What writes to the other end while both are there; held, since each round trip needs it twice.
+    forward: Callable[[bytes], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if hasattr(transport, "max_size"):
@@ -106,9 +110,9 @@ class _Side(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
 
     def data_received(self, data: bytes) -> None:
-        other = self.other
-        if other is not None and other.transport is not None:
-            other.transport.write(data)
+        forward = self.forward
+        if forward is not None:
+            forward(data)
 
     def eof_received(self) -> bool:
         other = self.other
@@ -126,8 +130,9 @@ class _Side(asyncio.Protocol):
             self.other.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        other, self.other, self.transport = self.other, None, None
+        other, self.other, self.transport, self.forward = self.other, None, None, None
         if other is not None and other.transport is not None:
+            other.forward = None
             if exc is None:
                 other.transport.close()
             else:
@@ -190,8 +195,10 @@ class ClientSide(_Side):
             if server.transport is not None:
                 server.transport.abort()
             return
+        assert server.transport is not None
         self.other = server
-        if server.transport is not None and self._early:
+        self.forward, server.forward = server.transport.write, self.transport.write
+        if self._early:
             server.transport.writelines(self._early)
         self._early.clear()
         self.transport.resume_reading()
@@ -202,12 +209,13 @@ class ClientSide(_Side):
             self._show(data)
         elif self._parser is not None:
             self._parser = None
-        if self.other is None:
+        forward = self.forward
+        if forward is not None:
+            forward(data)
+        else:
             self._early.append(data)
             if self.transport is not None:
                 self.transport.pause_reading()
-        else:
-            super().data_received(data)
 
     def _show(self, data: bytes) -> None:
         if self._parser is None:

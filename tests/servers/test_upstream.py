@@ -22,7 +22,7 @@ class Somewhere:
     mode, version = "url", "0"
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url = self.nearest = url
 
     def describe(self) -> str:
         return "a listener"
