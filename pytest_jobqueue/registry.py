@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.adapters import needs
@@ -142,6 +143,32 @@ ADAPTERS = (
     ),
 )
 
+# What stands beside an application, by its class as in `app_types`, or else by its library.
+MEANT = {
+    "celery.app.task.Task": "a Celery task: did you mean its application, `task.app`?",
+    "celery.local.PromiseProxy": "a Celery task: did you mean its application, `task.app`?",
+    "celery.canvas.Signature": "a signature of Celery: did you mean its application, `signature.app`?",
+    "celery.app.utils.Settings": "the configuration of a Celery application: did you mean the application?",
+    "rq.worker.BaseWorker": "a worker of RQ: did you mean its queues, `worker.queues`?",
+    "rq.worker.base.BaseWorker": "a worker of RQ: did you mean its queues, `worker.queues`?",
+    "dramatiq.actor.Actor": "an actor of Dramatiq: did you mean its broker, `actor.broker`?",
+    "huey.api.TaskWrapper": "a task of Huey: did you mean its application, `task.huey`?",
+    "huey.consumer.Consumer": "a consumer of Huey: did you mean its application, `consumer.huey`?",
+    "saq.worker.Worker": "a worker of SAQ: did you mean its settings, or its queue, `worker.queue`?",
+    "taskiq.decor.AsyncTaskiqDecoratedTask": "a task of Taskiq: did you mean its broker, `task.broker`?",
+    "streaq.task.RegisteredTask": "a task of streaQ: did you mean its worker, `task.worker`?",
+    "celery": "something of Celery: give a Celery(…), the application that has the tasks",
+    "rq": "something of RQ: give a Queue, or a list of them in the worker's order",
+    "dramatiq": "something of Dramatiq: give the broker that has the actors",
+    "huey": "something of Huey: give the Huey(…) that has the tasks",
+    "arq": "something of arq: give the WorkerSettings class",
+    "saq": "something of SAQ: give the worker's settings, or its queue",
+    "bullmq": "something of BullMQ: give a dict of the queue's name and the processor, "
+    '{"queue": "mail", "processor": process}',
+    "taskiq": "something of Taskiq: give the broker that has the tasks, or its scheduler",
+    "streaq": "something of streaQ: give the Worker(…) that has the tasks",
+}
+
 
 def bind(app: Any, url: str, settings: Settings) -> Binding:
     """Join an application to the Redis at `url`.
@@ -151,15 +178,40 @@ def bind(app: Any, url: str, settings: Settings) -> Binding:
     """
     app = {} if app is None else app
     adapter = fitting(ADAPTERS, app) or fitting(_installed(), app)
+    # Some things of libraries are dicts, and no handlers.
+    meant = _meant(app) if adapter is None or "builtins.dict" in adapter.app_types else None
+    if meant is not None:
+        raise AdapterError(f"no adapter is for an application of type {_name(type(app))}; that is {meant}")
     if adapter is not None:
         binding: Binding = _factory(adapter)(app, url, settings)
         return binding
     known = ", ".join(adapter.name for adapter in all_adapters())
     raise AdapterError(
-        f"no adapter is for an application of type {type(app).__module__}.{type(app).__qualname__}: {app!r}. "
-        f"There are adapters for {known}; give an application of one of these as jobqueue_app, or install an "
-        f"adapter that announces itself in the entry points {GROUP!r}."
+        f"no adapter is for an application of type {_name(type(app))}: {app!r}. There are adapters for "
+        f"{known}; give an application of one of these as jobqueue_app, or install an adapter that announces "
+        f"itself in the entry points {GROUP!r}."
     )
+
+
+def _meant(app: Any) -> str | None:
+    """What an object is that no adapter is for, and what to give instead; None for nothing of a library."""
+    if isinstance(app, type):
+        if fitting_type(ADAPTERS, app):
+            return f"the class {app.__qualname__}: did you mean an instance of it?"
+        kinds = app.__mro__
+    else:
+        kinds = type(app).__mro__
+        if any(adapter.looks_like(type(app)) for adapter in ADAPTERS):
+            return f"an instance: did you mean the class itself, {type(app).__qualname__}?"
+    names = [_name(kind) for kind in kinds]
+    if isinstance(app, ModuleType):
+        names.append(app.__name__)
+    roots = [name.partition(".")[0] for name in names]
+    return next((MEANT[name] for name in (*names, *roots) if name in MEANT), None)
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def command(app: Any, work: Work) -> Callable[[], object]:
@@ -214,7 +266,7 @@ def fitting(adapters: Iterable[Adapter], app: Any) -> Adapter | None:
 
 def fitting_type(adapters: Iterable[Adapter], kind: type) -> Adapter | None:
     """The adapter that is for applications of this type."""
-    names = {f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__}
+    names = {_name(base) for base in kind.__mro__}
     return next((adapter for adapter in adapters if names & set(adapter.app_types)), None)
 
 

@@ -94,6 +94,155 @@ def test_an_application_that_nobody_knows_is_told_what_there_is(announced):
     )
 
 
+def celery_app():
+    return pytest.importorskip("celery").Celery("shop", broker="redis://redis.invalid", set_as_current=False)
+
+
+def a_task_of_celery():
+    return celery_app().task(name="nothing", shared=False)(a_job)
+
+
+def a_task_of_huey():
+    return pytest.importorskip("huey").MemoryHuey().task()(a_job)
+
+
+def an_actor():
+    dramatiq = pytest.importorskip("dramatiq")
+    broker = pytest.importorskip("dramatiq.brokers.stub").StubBroker()
+    return dramatiq.actor(a_job, broker=broker, actor_name="nothing")
+
+
+def a_task_of_taskiq():
+    return pytest.importorskip("taskiq").InMemoryBroker().task(task_name="nothing")(a_job)
+
+
+def a_task_of_streaq():
+    return pytest.importorskip("streaq").Worker().task(name="nothing")(a_coroutine)
+
+
+def a_job():
+    pass
+
+
+async def a_coroutine():
+    pass
+
+
+def a_worker_of_rq():
+    queue = rq_queue()
+    return pytest.importorskip("rq").SimpleWorker(
+        [queue], connection=queue.connection, prepare_for_work=False
+    )
+
+
+def rq_queue():
+    return pytest.importorskip("rq").Queue(connection=pytest.importorskip("redis").Redis("redis.invalid"))
+
+
+def a_worker_of_saq():
+    saq = pytest.importorskip("saq")
+    return saq.Worker(saq.Queue.from_url("redis://redis.invalid"), functions=[a_coroutine])
+
+
+class WorkerSettings:
+    functions = (len,)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (a_task_of_celery, "a Celery task: did you mean its application, `task.app`?"),
+        (
+            lambda: a_task_of_celery().app.tasks["nothing"],
+            "a Celery task: did you mean its application, `task.app`?",
+        ),
+        (
+            lambda: celery_app().signature("add"),
+            "a signature of Celery: did you mean its application, `signature.app`?",
+        ),
+        (
+            lambda: celery_app().conf,
+            "the configuration of a Celery application: did you mean the application?",
+        ),
+        (lambda: type(celery_app()), "the class Celery: did you mean an instance of it?"),
+        (
+            lambda: celery_app().control,
+            "something of Celery: give a Celery(…), the application that has the tasks",
+        ),
+        (lambda: pytest.importorskip("celery"), "something of Celery: give a Celery(…), the application"),
+        (a_worker_of_rq, "a worker of RQ: did you mean its queues, `worker.queues`?"),
+        (lambda: type(a_worker_of_rq()), "a worker of RQ: did you mean its queues, `worker.queues`?"),
+        (lambda: rq_queue().failed_job_registry, "something of RQ: give a Queue, or a list of them in the"),
+        (lambda: type(rq_queue()), "the class Queue: did you mean an instance of it?"),
+        (an_actor, "an actor of Dramatiq: did you mean its broker, `actor.broker`?"),
+        (lambda: an_actor().message(), "something of Dramatiq: give the broker that has the actors"),
+        (a_task_of_huey, "a task of Huey: did you mean its application, `task.huey`?"),
+        (
+            lambda: a_task_of_huey().huey.create_consumer(),
+            "a consumer of Huey: did you mean its application, `consumer.huey`?",
+        ),
+        (lambda: a_task_of_huey().s([]), "something of Huey: give the Huey(…) that has the tasks"),
+        (WorkerSettings, "an instance: did you mean the class itself, WorkerSettings?"),
+        (
+            lambda: pytest.importorskip("arq.connections").RedisSettings(),
+            "something of arq: give the WorkerSettings class",
+        ),
+        (a_worker_of_saq, "a worker of SAQ: did you mean its settings, or its queue, `worker.queue`?"),
+        (
+            lambda: pytest.importorskip("saq").CronJob(a_coroutine, cron="* * * * *"),
+            "something of SAQ: give the worker's settings, or its queue",
+        ),
+        (
+            lambda: object.__new__(pytest.importorskip("bullmq").Queue),
+            "something of BullMQ: give a dict of the queue's name and the processor, {",
+        ),
+        (a_task_of_taskiq, "a task of Taskiq: did you mean its broker, `task.broker`?"),
+        (lambda: a_task_of_taskiq().kicker(), "something of Taskiq: give the broker that has the tasks, or"),
+        (a_task_of_streaq, "a task of streaQ: did you mean its worker, `task.worker`?"),
+        (lambda: pytest.importorskip("streaq.types"), "something of streaQ: give the Worker(…) that has the"),
+    ],
+    ids=[
+        "a task of Celery",
+        "a registered task of Celery",
+        "a signature",
+        "a configuration",
+        "the class Celery",
+        "remote control",
+        "the module celery",
+        "a worker of RQ",
+        "the class of a worker of RQ",
+        "a registry of RQ",
+        "the class Queue",
+        "an actor",
+        "a message",
+        "a task of Huey",
+        "a consumer",
+        "a task's call",
+        "an instance of WorkerSettings",
+        "settings of a connection",
+        "a worker of SAQ",
+        "a cron job of SAQ",
+        "a queue of BullMQ",
+        "a task of Taskiq",
+        "a kicker",
+        "a task of streaQ",
+        "a module of streaQ",
+    ],
+)
+def test_what_stands_beside_an_application_is_told_from_it(make, message):
+    app = make()
+    with pytest.raises(AdapterError) as caught:
+        bind(app, "redis://h/0", SETTINGS)
+    kind = f"{type(app).__module__}.{type(app).__qualname__}"
+    assert str(caught.value).startswith(f"no adapter is for an application of type {kind}; that is {message}")
+
+
+def test_an_application_of_an_announced_adapter_is_not_taken_for_something_else(announced, monkeypatch):
+    announced.append(entry("ours", "OURS"))
+    monkeypatch.setitem(registry.MEANT, f"{__name__}.App", "a mistake")
+    assert bind(App(), "redis://h/0", SETTINGS)
+
+
 @pytest.mark.parametrize(
     ("attribute", "message"),
     [
