@@ -62,7 +62,10 @@ async def _at_the_end(close: Callable[[], Awaitable[None]]) -> AsyncGenerator[No
 
 @contextlib.contextmanager
 def at_end_of(node: Any, close: Callable[[], Awaitable[None]]) -> Iterator[None]:
-    """While this lasts, a coroutine test `node` awaits `close()` as the last thing that it does."""
+    """While this lasts, a coroutine test `node` awaits `close()` as the last thing that it does.
+
+    Not in another loop than asyncio's, where nothing of ours can be open.
+    """
     function = node.obj
     if inspect.iscoroutinefunction(function):
 
@@ -72,10 +75,19 @@ def at_end_of(node: Any, close: Callable[[], Awaitable[None]]) -> Iterator[None]
             try:
                 return await function(*args, **kwargs)
             finally:
-                await close()
+                if _is_in_asyncio():
+                    await close()
 
         node.obj = test
     try:
         yield
     finally:
         node.obj = function
+
+
+def _is_in_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -13,6 +13,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pytest_jobqueue.adapters.connections import Opened
+from pytest_jobqueue.adapters.running import asyncio_loop, asyncio_loop_if_any
 from pytest_jobqueue.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,12 @@ class SyncFace:
         Raises:
             UsageError: A loop is running already.
         """
-        if _running_loop() is None:
+        try:
+            running = asyncio_loop_if_any()
+        except UsageError:
+            coroutine.close()
+            raise
+        if running is None:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
             return self._loop.run_until_complete(coroutine)
@@ -132,8 +138,11 @@ class SyncFace:
 
         A fixture can act after its test was released. A loop closes its asynchronous generators before it is
         closed itself, so one of them waits for that.
+
+        Raises:
+            UsageError: The running loop is not one of asyncio's.
         """
-        loop = asyncio.get_running_loop()
+        loop = asyncio_loop()
         if loop not in self._entered:
             self._entered[loop] = self._until_the_end()
             await self._entered[loop].__anext__()
@@ -165,13 +174,13 @@ class SyncFace:
         entered, self._entered = self._entered, {}
         loops = [*self._opened.loops, *([own] if own else [])]
         try:
-            if loops and _running_loop() is not None:
+            if loops and asyncio_loop_if_any() is not None:
                 raise UsageError(
                     "the job queue is closed inside a running event loop while something is open in one: "
                     "write 'async with JobQueue(…)', or await jobqueue.release() before"
                 )
             for loop in dict.fromkeys([*loops, *entered]):
-                if not loop.is_closed() and _running_loop() is None:
+                if not loop.is_closed() and asyncio_loop_if_any() is None:
                     end = entered.get(loop)
                     loop.run_until_complete(self._close_here() if end is None else end.aclose())
             if own is not None:
@@ -182,13 +191,6 @@ class SyncFace:
                 own.close()
             self._opened.stop()
             self.twin.restore()
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def _end(loop: asyncio.AbstractEventLoop) -> None:

@@ -354,6 +354,92 @@ def test_the_end_of_an_asynchronous_with_releases_first(server, jobqueue) -> Non
     asyncio.run(test())
 
 
+# Loops of others
+
+
+async def closed(jobqueue) -> None:
+    jobqueue.close()
+
+
+async def drained(jobqueue) -> None:
+    jobqueue.worker.drain()
+
+
+async def run(jobqueue) -> None:
+    jobqueue.run(here())
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda jobqueue: jobqueue.producer.aenqueue("Add", 1, 2),
+        lambda jobqueue: jobqueue.producer.aenqueue_many("Add", [(1, 2)]),
+        lambda jobqueue: jobqueue.worker.adrain(),
+        lambda jobqueue: jobqueue.worker.arecover(),
+        drained,
+        run,
+        lambda jobqueue: jobqueue.release(),
+        closed,
+    ],
+    ids=["aenqueue", "aenqueue_many", "adrain", "arecover", "drain", "run", "release", "close"],
+)
+def test_in_trio_an_asynchronous_library_is_refused_with_the_remedy(jobqueue, act) -> None:
+    trio = pytest.importorskip("trio")
+    jobqueue.producer.enqueue("Add", 1, 2)
+    with pytest.raises(UsageError, match=r"is trio's.* anyio_backend that returns 'asyncio'"):
+        trio.run(act, jobqueue)
+    assert not jobqueue.journal.outcomes
+
+
+def test_also_where_trio_runs_inside_of_a_loop_of_asyncio(jobqueue) -> None:
+    trio = pytest.importorskip("trio")
+
+    async def test() -> None:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        outcomes = []
+
+        def end(outcome) -> None:
+            outcomes.append(outcome)
+            ended.set()
+
+        trio.lowlevel.start_guest_run(
+            jobqueue.worker.adrain, run_sync_soon_threadsafe=loop.call_soon_threadsafe, done_callback=end
+        )
+        await ended.wait()
+        with pytest.raises(UsageError, match="is trio's"):
+            outcomes[0].unwrap()
+        assert await jobqueue.worker.adrain() == []
+
+    asyncio.run(test())
+
+
+def test_in_any_other_loop_as_well(jobqueue) -> None:
+    with pytest.raises(UsageError, match="one that is not asyncio's"):
+        jobqueue.worker.adrain().send(None)
+
+
+def test_a_synchronous_library_works_in_trio(server) -> None:
+    trio = pytest.importorskip("trio")
+
+    async def test() -> None:
+        await jobqueue.producer.aenqueue("Add", 1, 2)
+        jobqueue.producer.enqueue("Add", 3, 4)
+        assert (await jobqueue.worker.arun_next()).result == 3
+        assert jobqueue.worker.drain().results == [7]
+        await jobqueue.producer.aenqueue_many("Add", [(5, 6), (7, 8)])
+        await jobqueue.release()
+
+    with JobQueue({"Add": lambda a, b: a + b}, server) as jobqueue:
+        trio.run(test)
+        assert trio.run(jobqueue.worker.adrain).results == [11, 15]
+
+
+def test_what_trio_awaits_in_a_thread_of_its_own_is_in_no_loop(jobqueue) -> None:
+    trio = pytest.importorskip("trio")
+    jobqueue.producer.enqueue("Add", 1, 2)
+    assert trio.run(trio.to_thread.run_sync, jobqueue.worker.drain).results == [3]
+
+
 # Jobs that hang
 
 

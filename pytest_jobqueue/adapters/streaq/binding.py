@@ -16,6 +16,7 @@ from streaq import StreaqError
 
 from pytest_jobqueue.adapters.arguments import name_refused
 from pytest_jobqueue.adapters.gone import not_discarded, not_requeued
+from pytest_jobqueue.adapters.running import asyncio_loop
 from pytest_jobqueue.adapters.streaq import CAPS
 from pytest_jobqueue.adapters.streaq.hand import Hand
 from pytest_jobqueue.adapters.streaq.life import Life
@@ -280,7 +281,7 @@ class StreaqBinding:
     # Leaving
 
     async def _enter(self) -> Life:
-        loop = asyncio.get_running_loop()
+        loop = asyncio_loop()
         life = self._lives.get(loop)
         if life is not None and life.is_over:
             del self._lives[loop]

@@ -20,6 +20,8 @@ from weakref import WeakKeyDictionary
 
 from streaq import StreaqError
 
+from pytest_jobqueue.adapters.running import asyncio_loop, asyncio_loop_if_any
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
@@ -57,7 +59,7 @@ class Place:
 
         @asynccontextmanager
         async def entered() -> AsyncIterator[Worker[Any]]:
-            loop = asyncio.get_running_loop()
+            loop = asyncio_loop()
             await enter()
             self._entered[loop] = self._entered.get(loop, 0) + 1
             try:
@@ -76,8 +78,8 @@ class Place:
         self._at_work[asyncio.get_running_loop()] = at_work
 
     def _here(self) -> Any:
-        loop = asyncio.get_running_loop()
-        if loop not in self._at_work or not (_INSIDE.get() or self._entered.get(loop)):
+        loop = asyncio_loop_if_any()
+        if loop is None or loop not in self._at_work or not (_INSIDE.get() or self._entered.get(loop)):
             # As streaQ has it, of a worker that was never entered.
             raise StreaqError("Worker not initialized, use the async context manager!")
         return self._at_work[loop]

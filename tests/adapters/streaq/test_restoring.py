@@ -84,6 +84,40 @@ async def test_with_anyio(number, jobqueue):
     assert (await jobqueue.worker.adrain()).results == [number]
 
 
+class TestTrio:
+    @pytest.fixture(params=["trio"])
+    def anyio_backend(self, request):
+        pytest.importorskip("trio")
+        return request.param
+
+    @pytest.mark.anyio
+    async def test_its_loop_is_refused_with_the_remedy(self, jobqueue):
+        with pytest.raises(UsageError, match="anyio_backend that returns 'asyncio'"):
+            await jobqueue.producer.aenqueue("add", 1, 2)
+        with pytest.raises(UsageError, match="anyio_backend that returns 'asyncio'"):
+            await serve(1, 2)
+        with pytest.raises(UsageError, match="anyio_backend that returns 'asyncio'"):
+            await jobqueue.worker.adrain()
+
+    @pytest.mark.anyio
+    async def test_one_may_look_in_it(self, jobqueue):
+        jobqueue.assert_idle()
+
+
+def test_a_worker_that_names_trio_is_run_on_asyncio(jobqueue_server, jobqueue_url):
+    loops = []
+
+    async def note():
+        loops.append(asyncio.get_running_loop())
+
+    worker = streaq.Worker(anyio_backend="trio")
+    worker.task(name="note")(note)
+    with JobQueue(worker, jobqueue_server) as jobqueue:
+        jobqueue.producer.enqueue("note")
+        assert len(jobqueue.worker.drain().ok) == 1
+    assert [isinstance(loop, asyncio.AbstractEventLoop) for loop in loops] == [True]
+
+
 @pytest.mark.asyncio
 async def test_the_worker_is_entered_around_a_drain(jobqueue):
     async with WORKER:  # as long as the service runs
