@@ -6,7 +6,9 @@ import pytest
 from support.processes import wait_gone
 from support.services import HERE, arguments, load
 
+from pytest_jobqueue import JobQueue, UsageError
 from pytest_jobqueue.adapters.telling import RemoteTraceback
+from pytest_jobqueue.applications import load_app
 
 
 @pytest.fixture(params=HERE)
@@ -50,3 +52,23 @@ def test_a_worker_process_from_its_first_job_to_its_end(harness, app, name, note
     pid = jobqueue.worker.start().pid
     jobqueue.worker.stop()
     wait_gone(pid)
+
+
+def test_the_modules_path_is_enough_for_its_one_application(app, name):
+    assert load_app(f"on_{name}") is app.app
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")  # Celery's backend
+def test_one_application_is_in_one_harness_at_a_time(server, app, name):
+    if name == "handlers":
+        pytest.skip("nothing of handlers leads to a Redis, so these can be in several")
+    server.reset()
+    with JobQueue(app.app, server) as first:
+        enqueue_add(first, app, name)
+        with pytest.raises(UsageError, match="is in another JobQueue already, which leads it to") as caught:
+            JobQueue(app.app, server)
+        assert server.url in str(caught.value)
+        assert first.worker.drain().results == [5]  # the first is as it was
+    with JobQueue(app.app, server) as second:
+        enqueue_add(second, app, name)
+        assert second.worker.drain().results == [5]
