@@ -19,6 +19,7 @@ names; time is moved with time-machine.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import signal
 import sys
@@ -218,6 +219,27 @@ class AdapterContract:
         self.once(jobqueue).enqueue(self.names.hooked, "fail")
         with pytest.raises(pytest.fail.Exception, match="seen in the job"):
             jobqueue.worker.drain(on_error="record")
+
+    @pytest.mark.parametrize("error", [pytest.fail.Exception, KeyboardInterrupt], ids=["fail", "interrupt"])
+    def test_it_does_so_in_a_running_loop_as_well(
+        self, jobqueue: JobQueue, error: type[BaseException]
+    ) -> None:
+        """And the loop goes on, though asyncio ends one at once for a KeyboardInterrupt in a task."""
+
+        def end() -> None:
+            raise error("seen in the job")
+
+        async def test() -> None:
+            await self.once(jobqueue).aenqueue(self.names.hooked, "end")
+            with pytest.raises(error, match="seen in the job"):
+                await jobqueue.worker.adrain(on_error="record")
+            jobs.HOOKS["end"] = lambda: "mended"
+            await jobqueue.producer.aenqueue(self.names.add, 2, 3)
+            assert 5 in (await jobqueue.worker.adrain()).results
+            await jobqueue.release()
+
+        jobs.HOOKS["end"] = end
+        asyncio.run(test())
 
     def test_a_job_that_connects_to_another_redis_ends_the_test(self, jobqueue: JobQueue) -> None:
         """At once and by name, whatever the library makes of it: the client was not given the test's URL."""
