@@ -139,6 +139,22 @@ def test_a_job_that_expired_is_dropped(jobqueue) -> None:
     assert jobqueue.binding.pending() == []
 
 
+@pytest.mark.jobqueue(redis="fake")
+@pytest.mark.parametrize(("jump", "status"), [(DAY - 1, "ok"), (DAY + 1, "dropped")])
+def test_in_the_fake_a_jump_past_its_definitions_expiry_drops_it(jobqueue, travel, jump, status) -> None:
+    jobqueue.producer.enqueue_in(60, "add", 1, 2)
+    travel(60 + jump)
+    assert recorded(jobqueue).status == status
+    jobqueue.assert_idle()
+
+
+@pytest.mark.jobqueue(redis="fake", app=settings(expires_extra_ms=2 * DAY * 1000))
+def test_unless_the_worker_keeps_definitions_for_longer(jobqueue, travel) -> None:
+    jobqueue.producer.enqueue_in(60, "add", 1, 2)
+    travel(60 + DAY + 1)
+    assert jobqueue.worker.drain().results == [3]
+
+
 @pytest.mark.jobqueue(app=settings(allow_abort_jobs=True))
 @pytest.mark.asyncio
 async def test_a_job_can_be_aborted_before_it_starts(jobqueue, service) -> None:
@@ -256,6 +272,15 @@ def test_an_abandoned_job_comes_back_when_its_key_expires(jobqueue) -> None:
     while jobqueue.redis.exists(key):
         time.sleep(0.001)  # by the server's clock
     assert jobqueue.worker.drain().results == [3]
+
+
+def test_or_when_its_key_is_deleted(jobqueue) -> None:
+    job = jobqueue.producer.enqueue("add", 1, 2)
+    jobqueue.worker.abandon_next()
+    assert jobqueue.worker.drain() == []
+    jobqueue.redis.delete(f"arq:in-progress:{job.id}")
+    assert jobqueue.worker.drain().results == [3]
+    jobqueue.assert_idle()
 
 
 @pytest.mark.jobqueue(redis="fake")
