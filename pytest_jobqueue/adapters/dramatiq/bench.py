@@ -43,6 +43,7 @@ class Bench:
         self._thread: Any = None
         self._own_loop: OwnLoop | None = None
         self._previous_loop: Any = None
+        self._their_loop: Any = None
 
     def fetch(self, queue: str) -> MessageProxy | None:
         """Take one message off a queue, or a delay queue; None when it is empty.
@@ -110,7 +111,7 @@ class Bench:
         broker.emit_before("worker_shutdown", worker)
         if self._own_loop is not None:
             self._own_loop.close()
-            set_event_loop_thread(self._own_loop.theirs)
+            set_event_loop_thread(self._their_loop)
         broker.emit_after("worker_shutdown", worker)
         set_event_loop_thread(self._previous_loop)
 
@@ -125,7 +126,7 @@ class Bench:
         broker.emit_before("worker_boot", worker)
         loop = get_event_loop_thread()
         if loop is not None and loop is not self._previous_loop:
-            self._own_loop = OwnLoop(loop)
+            self._own_loop, self._their_loop = OwnLoop(), loop
             set_event_loop_thread(self._own_loop)
         self._thread = _Worker(
             broker=broker, consumers=worker.consumers, work_queue=worker.work_queue, worker_timeout=1
