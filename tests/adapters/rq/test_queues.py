@@ -11,6 +11,19 @@ rq = pytest.importorskip("rq")
 HERE = "pytest_jobqueue.contracts.jobs"
 
 
+@pytest.fixture
+def taking(jobqueue):
+    """With which commands ids were taken off the queues, each with the lists that it names."""
+    sent = []
+    remove = jobqueue.server.add_hook(lambda _, argv: sent.append((argv[0].upper(), *argv[1:])))
+    yield lambda: [
+        (name.decode(), *(word.decode() for word in words if word.startswith(b"rq:queue:")))
+        for name, *words in sent
+        if name in (b"LMOVE", b"BLMOVE", b"LPOP", b"BLPOP", b"RPOP", b"RPOPLPUSH")
+    ]
+    remove()
+
+
 class TestSeveral:
     @pytest.fixture
     def jobqueue_app(self, client):
@@ -44,15 +57,12 @@ class TestSeveral:
         assert [job.args for job in jobqueue.binding.scheduled()] == [(3, 4), (1, 2)]
         assert [job.queue for job in jobqueue.binding.waiting()] == ["low"]
 
-    def test_the_lists_of_this_worker_are_those_of_rqs_own(self, jobqueue, jobqueue_app):
+    def test_a_job_of_several_queues_is_taken_as_rqs_own_worker_does(self, jobqueue, jobqueue_app, taking):
         """RQ protects a job on its way to the worker only when the worker has one queue."""
-        high, _ = jobqueue_app
-        high.enqueue(jobs.add, 1, 2)
-        moved = []
-        jobs.HOOKS["look"] = lambda: moved.append(jobqueue.redis.keys("*:intermediate"))
-        high.enqueue(jobs.hooked, "look")
-        jobqueue.worker.drain()
-        assert moved == [[]]
+        high, low = jobqueue_app
+        low.enqueue(jobs.add, 1, 2)
+        jobqueue.binding.run_next()
+        assert taking() == [("LPOP", high.key), ("LPOP", low.key)]
 
 
 @pytest.mark.jobqueue(queues=("low", "high"))
@@ -110,9 +120,11 @@ def test_a_unique_id_is_refused_by_rq(jobqueue):
 
 
 @pytest.mark.parametrize("more", [False, True])
-def test_a_job_is_taken_over_the_intermediate_list_of_a_single_queue(jobqueue, queue, hook, more):
+def test_a_job_is_taken_over_the_intermediate_list_of_a_single_queue(jobqueue, queue, hook, taking, more):
     """It is safe there between the queue and its start, and gone from there once it runs."""
     seen = []
-    queue.enqueue(*hook(lambda: seen.append(jobqueue.redis.lrange(f"{queue.key}:intermediate", 0, -1))))
+    intermediate = f"{queue.key}:intermediate"
+    queue.enqueue(*hook(lambda: seen.append(jobqueue.redis.lrange(intermediate, 0, -1))))
     jobqueue.binding.run_next(more=more)
+    assert taking() == [("LMOVE", queue.key, intermediate)]
     assert seen == [[]]
