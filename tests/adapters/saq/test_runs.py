@@ -267,6 +267,22 @@ def test_one_that_was_started_is_swept_after_its_time_limit(jobqueue, travel) ->
     assert jobqueue.worker.drain().results == [3]
 
 
+def test_or_once_its_heartbeat_is_missed(jobqueue, travel) -> None:
+    """A worker that is alive tells so by updating the job."""
+    job = jobqueue.producer.set(timeout=60, heartbeat=10, retries=2).enqueue("add", 1, 2)
+    assert job.raw.heartbeat == 10
+    jobqueue.worker.abandon_next()
+    jobqueue.run(job.raw.update(status=Status.ACTIVE, started=int(time.time() * 1000), attempts=1))
+
+    travel(9)
+    jobqueue.run(job.raw.update())
+    travel(9)
+    assert jobqueue.worker.recover() == 0
+    travel(2)
+    assert jobqueue.worker.recover() == 1
+    assert jobqueue.worker.drain().results == [3]
+
+
 def test_without_a_retry_left_it_is_aborted(jobqueue, travel) -> None:
     job = jobqueue.producer.set(timeout=10).enqueue("add", 1, 2)
     jobqueue.worker.abandon_next()

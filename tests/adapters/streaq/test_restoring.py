@@ -7,9 +7,12 @@ import signal
 from importlib import metadata
 
 import pytest
+import redis
 
+coredis = pytest.importorskip("coredis")
 streaq = pytest.importorskip("streaq")
 
+import pytest_jobqueue
 from pytest_jobqueue import JobQueue
 from pytest_jobqueue.errors import UsageError
 
@@ -225,6 +228,25 @@ def test_a_worker_of_a_cluster_or_with_sentinels_is_led_to_a_single_redis(jobque
         jobqueue.producer.enqueue("note")
         assert jobqueue.worker.drain().results == ["ran"]
     assert state(worker) == before
+
+
+def test_a_pool_that_the_worker_shares_leads_only_the_worker_elsewhere(jobqueue_server, jobqueue_url):
+    with pytest_jobqueue.serve("fake") as elsewhere:
+        pool = coredis.ConnectionPool.from_url(elsewhere.url, decode_responses=True)
+        worker = streaq.Worker(redis_pool=pool)
+        client = coredis.Redis(connection_pool=pool, decode_responses=True)
+
+        @worker.task(name="note")
+        async def note():
+            async with client:
+                await client.set("note", "from the job")
+
+        with JobQueue(worker, jobqueue_server) as jobqueue:
+            jobqueue.producer.enqueue("note")
+            assert len(jobqueue.worker.drain().ok) == 1
+            assert jobqueue.redis.exists("note") == 0
+        with redis.Redis.from_url(elsewhere.direct_url) as theirs:
+            assert theirs.keys() == [b"note"]
 
 
 def test_the_names_by_which_one_message_is_fetched_are_still_there(worker):
