@@ -61,7 +61,7 @@ class Connection(Protocol):
 
 
 class Backend(Protocol):
-    """What stands behind a front. `connection` and `reset` are called in the front's loop."""
+    """What stands behind a front. `close`, `connection` and `reset` are called in the front's loop."""
 
     @property
     def untouched(self) -> bool:
@@ -70,7 +70,7 @@ class Backend(Protocol):
     def describe(self) -> str:
         """One line for a header or a report."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Give back what it holds; called once no connection is left."""
 
     def connection(self, front: Front, *, direct: bool) -> asyncio.Protocol:
@@ -113,6 +113,7 @@ class Front:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((LOOPBACK, port))
+            listening.listen(BACKLOG)  # now: two who are bound are told apart only when one listens
         except OSError as error:
             listening.close()
             raise UsageError(
@@ -208,4 +209,4 @@ class Front:
                 break
             await asyncio.sleep(0)
         self._listeners.clear()
-        self.backend.close()
+        await self.backend.close()

@@ -58,7 +58,7 @@ class MemoryBackend:
         """Forget everything."""
         self.memory.reset()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Nothing is held outside the memory."""
 
 

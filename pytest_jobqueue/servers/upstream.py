@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_jobqueue.servers.provider import Provider
 
 CONNECT_TIMEOUT = 5.0  # seconds until a Redis that does not answer counts as gone
+GOODBYE_TIMEOUT = 1.0  # seconds for what was sent last, and for TLS to say goodbye, when the front is closed
 READ_SIZE = 16 * 1024  # bytes; asyncio allocates as much for each read, by default 16 times this
 
 
@@ -74,7 +75,10 @@ class UpstreamBackend:
 
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
-        self._target = target_of(provider.nearest)
+        self.target = target_of(provider.nearest)
+        self.connecting: set[asyncio.Task[None]] = set()
+        self._reached: set[ServerSide] = set()
+        self._all_left: asyncio.Future[None] | None = None
 
     def describe(self) -> str:
         """One line for a header or a report."""
@@ -87,13 +91,37 @@ class UpstreamBackend:
 
     def connection(self, front: Front, *, direct: bool) -> asyncio.Protocol:
         """A protocol for the next connection."""
-        return ClientSide(self._target, front, direct=direct)
+        return ClientSide(self, front, direct=direct)
 
     def reset(self) -> None:
         """Emptying is done outside the loop: see `Server.reset`."""
 
-    def close(self) -> None:
-        """Closing is done outside the loop: see `Server.close`."""
+    def joined(self, side: ServerSide) -> None:
+        """A connection to Redis was made."""
+        self._reached.add(side)
+
+    def left(self, side: ServerSide) -> None:
+        """A connection to Redis is gone."""
+        self._reached.discard(side)
+        if self._all_left is not None and not self._reached and not self._all_left.done():
+            self._all_left.set_result(None)
+
+    async def close(self) -> None:
+        """Leave Redis; its end is `Server.close`'s affair.
+
+        A client that has hung up may have left a connection behind that is still closing: with TLS that takes
+        a round trip, and the loop must not end before.
+        """
+        await asyncio.gather(*self.connecting, return_exceptions=True)
+        await self._all_gone()
+        for side in list(self._reached):
+            side.abort()
+        await self._all_gone()
+
+    async def _all_gone(self) -> None:
+        if self._reached:
+            self._all_left = asyncio.get_running_loop().create_future()
+            await asyncio.wait({self._all_left}, timeout=GOODBYE_TIMEOUT)
 
 
 class _Side(asyncio.Protocol):
@@ -142,12 +170,14 @@ class _Side(asyncio.Protocol):
 class ServerSide(_Side):
     """The end towards Redis; both ends know each other from its first moment on, so nothing is lost."""
 
-    def __init__(self, client: ClientSide) -> None:
+    def __init__(self, client: ClientSide, backend: UpstreamBackend) -> None:
         self.other = client
+        self._backend = backend
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the client's bytes through."""
         super().connection_made(transport)
+        self._backend.joined(self)
         client = self.other
         assert isinstance(client, ClientSide)
         client.reached(self)
@@ -156,12 +186,22 @@ class ServerSide(_Side):
         """Redis hangs up: nothing more can come, so both ends are closed."""
         return False
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Close the client's end too."""
+        super().connection_lost(exc)
+        self._backend.left(self)
+
+    def abort(self) -> None:
+        """Close this end at once."""
+        if self.transport is not None:
+            self.transport.abort()
+
 
 class ClientSide(_Side):
     """The end towards the client."""
 
-    def __init__(self, target: Target, front: Front, *, direct: bool) -> None:
-        self._target = target
+    def __init__(self, backend: UpstreamBackend, front: Front, *, direct: bool) -> None:
+        self._backend = backend
         self._front = front
         self._direct = direct
         self.peer = "?:0"
@@ -176,9 +216,11 @@ class ClientSide(_Side):
         self.peer = f"{name[0]}:{name[1]}" if name else "?:0"
         self._front.joined(self, direct=self._direct)
         self._connecting = self._front.loop.create_task(self._connect())
+        self._backend.connecting.add(self._connecting)
+        self._connecting.add_done_callback(self._backend.connecting.discard)
 
     async def _connect(self) -> None:
-        server, target, loop = ServerSide(self), self._target, self._front.loop
+        server, target, loop = ServerSide(self, self._backend), self._backend.target, self._front.loop
         try:
             if target.path:
                 opening = loop.create_unix_connection(lambda: server, target.path)

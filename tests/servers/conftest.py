@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -53,3 +54,18 @@ def connect(request) -> Iterator:
             return wire
 
         yield connect
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory) -> tuple[str, str]:
+    """A certificate for localhost that signs itself, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext"
+    files = ["-keyout", "key.pem", "-out", "cert.pem"]
+    subprocess.run(
+        [*command.split(), "subjectAltName=DNS:localhost,IP:127.0.0.1", *files],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    return str(folder / "cert.pem"), str(folder / "key.pem")

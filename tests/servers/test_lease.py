@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import threading
 from urllib.parse import quote
 
@@ -368,23 +367,9 @@ def test_a_password_is_used_and_never_shown():
         assert "wrong@" not in str(caught.value)
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext"
-    files = ["-keyout", "key.pem", "-out", "cert.pem"]
-    subprocess.run(
-        [*command.split(), "subjectAltName=DNS:localhost,IP:127.0.0.1", *files],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
-    return folder / "cert.pem", folder / "key.pem"
-
-
 def test_tls(certificate):
     need("server")
-    cert, key = map(str, certificate)
+    cert, key = certificate
     port = str(_free_port())
     options = ["--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key]
     with foreign_server(*options, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"):

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import socket
 import ssl
 import threading
+import time
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
+from support.processes import foreign_server
 from support.tools import need
 
 import pytest_jobqueue
+from pytest_jobqueue.servers import loop, upstream
 from pytest_jobqueue.servers.front import Front
+from pytest_jobqueue.servers.process import _free_port
 from pytest_jobqueue.servers.upstream import UpstreamBackend, target_of
 from pytest_jobqueue.wire.resp import encode_command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Somewhere:
@@ -186,3 +196,87 @@ def test_a_real_servers_death_closes_the_clients_connections() -> None:
             direct.shutdown(nosave=True)
         with pytest.raises(redis.ConnectionError):
             client.execute_command("PING")
+
+
+@pytest.fixture
+def tls_url(certificate) -> Iterator[str]:
+    """A real Redis that speaks TLS only."""
+    need("server")
+    cert, key = certificate
+    port = str(_free_port())
+    options = ["--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key]
+    with foreign_server(*options, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"):
+        yield f"rediss://localhost:{port}?ssl_ca_certs={cert}"
+
+
+def test_jobs_and_large_values_pass_through_tls(tls_url) -> None:
+    large = b"x" * 500_000
+    with (
+        pytest_jobqueue.serve(tls_url) as server,
+        pytest_jobqueue.JobQueue({"Add": lambda a, b: a + b}, server) as jobqueue,
+        redis.Redis.from_url(server.url) as client,
+    ):
+        client.set("large", large)
+        assert client.get("large") == large
+        jobqueue.producer.enqueue("Add", 2, 3)
+        assert jobqueue.worker.drain().results == [5]
+
+
+@pytest.fixture(params=["usual", "asyncio"])
+def each_loop(request, monkeypatch) -> None:
+    """The loop that is chosen here, which is uvloop's where that is installed, and asyncio's own."""
+    if request.param == "asyncio":
+        monkeypatch.setattr(loop, "_new_loop", asyncio.SelectorEventLoop)
+
+
+# A transport that nobody closed warns when it is collected, and a warning is an error here.
+
+
+@pytest.mark.usefixtures("each_loop")
+def test_closing_leaves_no_tls_connection_half_closed(tls_url) -> None:
+    for _ in range(20):
+        with pytest_jobqueue.serve(tls_url) as server:
+            clients = [redis.Redis.from_url(server.url) for _ in range(5)]
+            for client in clients:
+                client.set("greeting", "hello")
+            for client in clients:
+                client.close()
+    gc.collect()
+
+
+@pytest.mark.usefixtures("each_loop")
+def test_closing_while_a_tls_handshake_hangs_leaves_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(10)
+        url = f"rediss://127.0.0.1:{listening.getsockname()[1]}"
+        for _ in range(10):
+            front = Front(UpstreamBackend(Somewhere(url)))
+            with socket.create_connection(("127.0.0.1", front.port), 10):
+                there, _ = listening.accept()
+                with there:
+                    assert there.recv(5)  # the client's hello, which is never answered
+                    front.close()
+    gc.collect()
+
+
+@pytest.mark.usefixtures("each_loop")
+def test_closing_does_not_wait_for_ever_for_a_goodbye(certificate, monkeypatch) -> None:
+    monkeypatch.setattr(upstream, "GOODBYE_TIMEOUT", 0.05)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(10)
+        url = f"rediss://127.0.0.1:{listening.getsockname()[1]}?ssl_ca_certs={certificate[0]}"
+        front = Front(UpstreamBackend(Somewhere(url)))
+        with socket.create_connection(("127.0.0.1", front.port), 10) as client:
+            accepted, _ = listening.accept()
+            accepted.settimeout(10)
+            there = context.wrap_socket(accepted, server_side=True)
+            client.sendall(b"PING")
+            assert there.recv(4) == b"PING"
+        with there:
+            assert there.recv(1) == b""  # the front's goodbye, which is never answered
+            began = time.perf_counter()
+            front.close()
+            assert time.perf_counter() - began < 1
+    gc.collect()
