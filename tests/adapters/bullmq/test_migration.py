@@ -105,6 +105,22 @@ def test_a_job_of_a_dead_worker_comes_back(jobqueue, queue, travel):
     assert jobqueue.worker.drain().results == [3]
 
 
+def test_it_is_dead_when_that_happens_too_often(jobqueue, queue, service, travel):
+    if jobqueue.server.mode != "fake":
+        pytest.skip("its lock expires by the server's clock, which no test moves; see test_stalled")
+    jobqueue.run(queue.add("add", [1, 2]))
+    for _ in range(2):
+        jobqueue.worker.abandon_next()
+        for _ in range(3):  # two checks, an interval apart
+            if jobqueue.worker.recover():
+                break
+            travel(31)
+    (outcome,) = jobqueue.worker.drain(on_error="record")
+    assert outcome.status == "failed"
+    jobqueue.assert_dead("add", 1, 2, error="stalled")
+    assert service.calls == []
+
+
 def test_nothing_is_waited_for(jobqueue, queue):
     started = time.monotonic()
     assert jobqueue.worker.drain() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import threading
 from unittest.mock import AsyncMock
 
 import pytest
@@ -100,7 +101,8 @@ async def queue(jobqueue_url):
 
 
 async def burst(queue, **more):
-    worker = Worker(queue, FUNCTIONS, burst=True, dequeue_timeout=0.1, timers={"schedule": 1}, **more)
+    given = {"functions": FUNCTIONS, "dequeue_timeout": 0.1, "timers": {"schedule": 1}, **more}
+    worker = Worker(queue, burst=True, **given)
     worker.SIGNALS = []
     await worker.start()
 
@@ -116,7 +118,20 @@ async def test_an_exception_is_raised_instead_of_logged(jobqueue, queue, caplog)
     assert caught.traceback[-1].name == boom.__name__
 
 
-async def test_jobs_run_in_their_order_one_at_a_time(jobqueue_server, jobqueue_url) -> None:
+async def test_jobs_run_in_their_order_one_at_a_time(jobqueue_server, queue) -> None:
+    begun, all_have = [], asyncio.Event()
+
+    async def meet(ctx, *, number):
+        begun.append(number)
+        if len(begun) == 10:
+            all_have.set()
+        await all_have.wait()
+
+    for number in range(10):
+        await queue.enqueue("meet", number=number)
+    await burst(queue, functions=[("meet", meet)], concurrency=10)
+    assert sorted(begun) == [*range(10)]  # none of them was done before the last one had begun
+
     ran = []
 
     async def slowly(ctx, *, number):
@@ -129,11 +144,14 @@ async def test_jobs_run_in_their_order_one_at_a_time(jobqueue_server, jobqueue_u
     assert ran == [0, 1, 2]
 
 
-async def test_an_ordinary_function_runs_in_the_tests_thread(jobqueue_server, jobqueue_url) -> None:
-    import threading
+async def test_an_ordinary_function_runs_in_the_tests_thread(jobqueue_server, queue) -> None:
+    functions = [("where", lambda ctx: threading.get_ident())]
+    job = await queue.enqueue("where")
+    await burst(queue, functions=functions)
+    await job.refresh()
+    assert job.result != threading.get_ident()
 
-    app = settings(functions=[("where", lambda ctx: threading.get_ident())])
-    async with JobQueue(app, jobqueue_server) as jobqueue:
+    async with JobQueue(settings(functions=functions), jobqueue_server) as jobqueue:
         await jobqueue.producer.aenqueue("where")
         assert (await jobqueue.worker.adrain()).results == [threading.get_ident()]
 

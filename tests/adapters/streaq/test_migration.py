@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import warnings
+from importlib import metadata
 
 import pytest
 
 streaq = pytest.importorskip("streaq")
 
+from anyio import create_task_group
+
 
 async def enqueued(worker, task, *args):
     async with worker:
         return await task.enqueue(*args)
+
+
+@pytest.fixture
+def lone(jobqueue_url):
+    """A worker that runs for a while, as in a test without a plugin."""
+    if metadata.version("streaq").startswith("7.0."):
+        pytest.skip("the worker of streaQ 7.0, run by itself, does not understand what coredis 6.9 answers")
+    return streaq.Worker(jobqueue_url, queue_name="lone", handle_signals=False)
+
+
+def for_a_while(worker, test):
+    """Await `test()` while the worker runs."""
+
+    async def run():
+        async with create_task_group() as group:
+            await group.start(worker.run_async)
+            await test()
+            group.cancel_scope.cancel()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # of what streaQ leaves to the end of the process
+        asyncio.run(run())
+        gc.collect()
 
 
 def test_arguments_must_survive_the_serialiser(jobqueue, worker):
@@ -83,17 +111,35 @@ def test_a_time_limit_is_enforced(jobqueue, worker):
         jobqueue.worker.drain()
 
 
-def test_an_exception_is_raised_instead_of_logged(jobqueue, worker):
-    @worker.task(name="boom")
+def test_an_exception_is_raised_instead_of_logged(jobqueue, worker, lone, caplog):
     async def boom():
         raise ValueError("out of paper")
 
+    async def by_itself():
+        await (await lone.task(name="boom")(boom).enqueue()).result(timeout=30)  # nothing to see
+
+    for_a_while(lone, by_itself)
+    assert "out of paper" in caplog.text
+
+    boom = worker.task(name="boom")(boom)
     jobqueue.run(enqueued(worker, boom))
     with pytest.raises(ValueError, match="out of paper"):
         jobqueue.worker.drain()
 
 
-def test_a_job_for_later_and_a_periodic_one_run_at_their_time(travel, worker, add, request):
+def test_a_job_for_later_and_a_periodic_one_run_at_their_time(travel, worker, add, lone, request):
+    swept = []
+    lone.cron("0 4 * * *", name="sweep")(lambda: swept.append("by itself"))
+
+    async def by_itself():
+        note = lone.task(name="note")(lambda: None)
+        later = await note.enqueue().start(delay=3600)
+        await (await note.enqueue()).result(timeout=30)
+        assert await later.status() == streaq.TaskStatus.SCHEDULED  # for an hour
+
+    for_a_while(lone, by_itself)
+    assert swept == []
+
     worker.cron("0 4 * * *", name="sweep")(lambda: "swept")
     jobqueue = request.getfixturevalue("jobqueue")
     jobqueue.producer.enqueue_in(3600, add.fn_name, 1, 2)
@@ -102,7 +148,15 @@ def test_a_job_for_later_and_a_periodic_one_run_at_their_time(travel, worker, ad
     assert sorted(jobqueue.worker.drain().results, key=str) == [3, "swept"]
 
 
-def test_a_synchronous_task_runs_in_the_tests_thread(jobqueue, worker):
+def test_a_synchronous_task_runs_in_the_tests_thread(jobqueue, worker, lone):
+    found = []
+
+    async def by_itself():
+        task = await lone.task(name="where")(threading.get_ident).enqueue()
+        found.append((await task.result(timeout=30)).result)
+
+    for_a_while(lone, by_itself)
+    assert found != [threading.get_ident()]
     worker.task(name="where")(threading.get_ident)
     jobqueue.producer.enqueue("where")
     assert jobqueue.worker.drain().results == [threading.get_ident()]

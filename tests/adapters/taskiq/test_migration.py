@@ -59,10 +59,21 @@ def test_a_function_runs_in_the_tests_own_thread(memory, broker, jobqueue):
     assert jobqueue.worker.drain().results == [threading.get_ident()]
 
 
-def test_a_task_for_later_runs_when_the_clock_reaches_its_time(travel, broker, source, jobqueue):
+def test_a_task_for_later_runs_when_the_clock_reaches_its_time(travel, memory, broker, source, jobqueue):
     ran = []
+
+    async def in_memory():
+        task = memory.register_task(lambda: ran.append("in memory"), "task")
+        created = await task.schedule_by_time(source, tomorrow)
+        travel(86400)
+        await memory.wait_all()
+        await created.unschedule()
+        travel(-86400)
+
+    tomorrow = dt.datetime(2026, 11, 25, tzinfo=dt.timezone.utc)
+    jobqueue.run(in_memory())
     task = broker.register_task(lambda: ran.append("ran"), "task")
-    jobqueue.run(task.schedule_by_time(source, dt.datetime(2026, 11, 25, tzinfo=dt.timezone.utc)))
+    jobqueue.run(task.schedule_by_time(source, tomorrow))
     jobqueue.worker.drain()
     assert ran == []
     travel(86400)
@@ -76,8 +87,17 @@ class TestPeriodic:
         lists.register_task(lambda: "swept", "sweep", schedule=[{"cron": "0 4 * * *"}])
         return lists
 
-    def test_periodic_tasks_run_in_their_minute(self, travel, jobqueue):
-        travel(jobqueue.binding.next_due() - dt.datetime.now().timestamp())  # noqa: DTZ005 (a moment)
+    def test_periodic_tasks_run_in_their_minute(self, travel, memory, jobqueue):
+        swept = []
+        memory.register_task(lambda: swept.append("in memory"), "sweep", schedule=[{"cron": "0 4 * * *"}])
+
+        async def in_memory():
+            await memory.startup()
+            travel(jobqueue.binding.next_due() - dt.datetime.now().timestamp())  # noqa: DTZ005 (a moment)
+            await memory.wait_all()
+
+        asyncio.run(in_memory())
+        assert swept == []
         assert jobqueue.worker.drain().results == ["swept"]
 
 
@@ -99,7 +119,23 @@ class TestRetries:
         lists.add_middlewares(SmartRetryMiddleware(schedule_source=source, default_delay=300))
         return lists
 
-    def test_a_retry_waits_for_its_delay(self, travel, broker, jobqueue):
+    def test_a_retry_waits_for_its_delay(self, travel, memory, broker, source, jobqueue):
+        attempts = []
+
+        async def flaky():
+            attempts.append(1)
+            raise OSError("not yet")
+
+        async def in_memory():
+            memory.add_middlewares(SmartRetryMiddleware(schedule_source=source, default_delay=300))
+            await memory.register_task(flaky, "in_memory", retry_on_error=True).kiq()
+            travel(301)
+            await memory.wait_all()
+            (schedule,) = await source.get_schedules()
+            await source.delete_schedule(schedule.schedule_id)
+
+        jobqueue.run(in_memory())
+        assert attempts == [1]
         broker.register_task(_failing_once(), "flaky", retry_on_error=True)
         jobqueue.producer.enqueue("flaky")
         jobqueue.worker.drain(on_error="record")
@@ -164,7 +200,9 @@ def test_a_result_must_survive_the_serialiser(memory, broker, jobqueue):
     assert "its result could not be saved" in outcome.reason
 
 
-def test_what_a_worker_had_when_it_died_can_be_looked_at(broker, jobqueue):
+def test_what_a_worker_had_when_it_died_can_be_looked_at(memory, broker, jobqueue):
+    with pytest.raises(RuntimeError, match="cannot listen"):
+        memory.listen()  # so there is none
     broker.register_task(lambda: "ran", "task")
     jobqueue.producer.enqueue("task")
     jobqueue.worker.abandon_next()
