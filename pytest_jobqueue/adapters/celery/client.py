@@ -18,7 +18,7 @@ from kombu.serialization import dumps, loads
 from kombu.utils.uuid import uuid
 
 from pytest_jobqueue.adapters.arguments import name_refused
-from pytest_jobqueue.adapters.celery.store import due_time
+from pytest_jobqueue.adapters.celery.store import broadcasts, due_time
 from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.job import Job
 
@@ -125,7 +125,10 @@ class Client:
         headers, body = message.get("headers") or {}, message.get("body")
         fields = body if isinstance(body, dict) else headers
         queue = message.get("routing_key") or call.queue or self._app.conf.task_default_queue
-        if message.get("exchange") and message.get("declare"):
+        exchange = message.get("exchange")
+        if exchange in broadcasts(self._app).values():
+            queue = exchange  # whose queues have names that nobody gave
+        elif exchange and message.get("declare"):
             queue = message["declare"][0].name
         due = due_time(self._app, fields)
         args, kwargs = _round_trip(call, self._app.tasks[call.name].serializer)

@@ -75,7 +75,7 @@ class Store:
         app: The application.
         channel: A channel that nobody consumes from.
         names: The queues; None is: those that the application consumes from, those that it or another process
-            has published to.
+            has published to, none of them for broadcasts.
     """
 
     def __init__(self, app: Celery, channel: Channel, names: Sequence[str] | None) -> None:
@@ -108,14 +108,16 @@ class Store:
     def _heard(self) -> list[str]:
         conf, queues = self._app.conf, self._app.amqp.queues
         mailbox = f"{conf.control_exchange}.pidbox"
-        others = {mailbox, f"reply.{mailbox}", conf.event_exchange}
+        broadcast = broadcasts(self._app)
+        others = {mailbox, f"reply.{mailbox}", conf.event_exchange, *broadcast.values()}
         pattern = self._prefix + self._channel.keyprefix_queue % ""
         bound = []
         for key in self.client.scan_iter(match=f"{pattern}*", count=1000):
             exchange = bytes_to_str(key)[len(pattern) :]
             if exchange not in others:
                 bound += [queue for _, _, queue in self._channel.get_table(exchange)]
-        return list(dict.fromkeys([*queues.consume_from, *queues, *sorted(bound)]))
+        heard = dict.fromkeys([*queues.consume_from, *queues, *sorted(bound)])
+        return [name for name in heard if name not in broadcast]
 
     # Messages
 
@@ -190,6 +192,12 @@ class Store:
         headers = message.headers or {}
         fields = headers if "task" in headers else _body(message)
         return Found(queue, key, raw, message, fields, due_time(self._app, fields))
+
+
+def broadcasts(app: Celery) -> dict[str, str]:
+    """The queues that every worker has a copy of and hears by subscription, each with its exchange."""
+    exchanges = {name: queue.exchange for name, queue in app.amqp.queues.items() if queue.exchange}
+    return {name: exchange.name for name, exchange in exchanges.items() if exchange.type == "fanout"}
 
 
 def due_time(app: Celery, fields: Mapping[str, Any]) -> float | None:

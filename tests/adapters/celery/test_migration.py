@@ -141,6 +141,15 @@ class TestCeleryWorker:
         jobqueue.worker.drain()
         assert threading.active_count() == before
 
+    def test_no_second_to_stop(self, jobqueue, app):
+        import time
+
+        app.tasks["add"].delay(1, 2)
+        jobqueue.worker.drain()
+        started = time.perf_counter()
+        jobqueue.close()
+        assert time.perf_counter() - started < 0.5
+
     def test_a_failure_is_raised_in_the_test(self, jobqueue):
         jobqueue.producer.enqueue("boom", "paper")
         with pytest.raises(ValueError, match="paper") as caught:

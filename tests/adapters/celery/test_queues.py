@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 
 import pytest
@@ -55,12 +56,47 @@ class TestAnExchange:
         assert jobqueue.worker.drain().results == [3]
 
 
+class TestABroadcast:
+    """Celery's worker subscribes to it, and never looks at the list on which kombu may leave a message."""
+
+    @pytest.fixture
+    def jobqueue_app(self, make_app):
+        from kombu.common import Broadcast
+
+        return make_app(
+            task_queues=[Queue("celery"), Broadcast("all"), Queue("news", Exchange("news", "fanout"))]
+        )
+
+    @pytest.mark.parametrize(
+        "route", [{"queue": "all"}, {"queue": "all", "exchange": "all"}, {"queue": "news"}], ids=str
+    )
+    def test_is_not_looked_at(self, jobqueue, jobqueue_app, route):
+        jobqueue_app.conf.task_routes = {"add": route}
+        jobqueue_app.tasks["add"].delay(1, 2)
+        assert jobqueue.producer.enqueue("add", 3, 4).queue == route["queue"]
+        jobqueue.producer.enqueue("boom", "on the queue beside it", queue="celery")
+
+        assert jobqueue.binding.queues() == ["celery"]
+        assert [job.name for job in jobqueue.binding.pending()] == ["boom"]
+        assert [outcome.job.name for outcome in jobqueue.worker.drain(on_error="record")] == ["boom"]
+        jobqueue.assert_idle()
+
+
 def test_queues_that_another_process_publishes_to_are_found(jobqueue, make_app):
     other = make_app(broker=jobqueue.url, backend=None)
     other.send_task("add", (1, 2), queue="elsewhere")
     other.pool.force_close_all()
     assert "elsewhere" in jobqueue.binding.queues()
     assert jobqueue.worker.drain().results == [3]
+
+
+def test_nobody_answers_an_inspection(jobqueue, app):
+    """The answer would have to come from the thread that waits for it."""
+    jobqueue.producer.enqueue("add", 1, 2)
+    jobqueue.worker.drain()
+    inspect = app.control.inspect(timeout=0.05)
+    assert inspect.ping() is None
+    assert inspect.active() is None
 
 
 @pytest.mark.parametrize("what", ["revoke", "inspect"])
@@ -129,6 +165,15 @@ def test_a_countdown_of_the_service_is_seen_as_well(jobqueue, app, travel):
     app.tasks["add"].apply_async((1, 2), countdown=90)
     (job,) = jobqueue.assert_scheduled("add", 1, 2, at=time.time() + 90)
     assert job.attempts == 0
+    travel(91)
+    assert jobqueue.worker.drain().results == [3]
+
+
+def test_a_time_that_the_service_names_is_kept(jobqueue, app, travel):
+    eta = dt.datetime.fromtimestamp(time.time() + 90, dt.timezone(dt.timedelta(hours=-5)))
+    app.tasks["add"].apply_async((1, 2), eta=eta)
+    jobqueue.assert_scheduled("add", 1, 2, at=eta.timestamp())
+    assert jobqueue.worker.drain() == []
     travel(91)
     assert jobqueue.worker.drain().results == [3]
 
