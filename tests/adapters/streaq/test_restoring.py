@@ -13,7 +13,7 @@ coredis = pytest.importorskip("coredis")
 streaq = pytest.importorskip("streaq")
 
 import pytest_jobqueue
-from pytest_jobqueue import JobQueue
+from pytest_jobqueue import JobQueue, Settings
 from pytest_jobqueue.errors import UsageError
 
 
@@ -119,6 +119,29 @@ def test_a_worker_that_names_trio_is_run_on_asyncio(jobqueue_server, jobqueue_ur
         jobqueue.producer.enqueue("note")
         assert len(jobqueue.worker.drain().ok) == 1
     assert [isinstance(loop, asyncio.AbstractEventLoop) for loop in loops] == [True]
+
+
+ON_TRIO = """
+import sys
+from streaq import Worker
+
+worker = Worker(anyio_backend="trio")
+
+@worker.task(name="is_on_trio")
+async def is_on_trio():
+    return sys.modules["trio"].lowlevel.in_trio_task()
+"""
+
+
+def test_in_a_process_of_its_own_it_is_run_on_trio(jobqueue_server, jobqueue_url, tmp_path, monkeypatch):
+    pytest.importorskip("trio")
+    if metadata.version("streaq").startswith("7.0."):
+        pytest.skip("the worker of streaQ 7.0, run by itself, does not understand what coredis 6.9 answers")
+    (tmp_path / "on_trio.py").write_text(ON_TRIO)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with JobQueue("on_trio:worker", jobqueue_server, Settings(worker_mode="process")) as jobqueue:
+        jobqueue.producer.enqueue("is_on_trio")
+        assert jobqueue.worker.drain().results == [True]
 
 
 @pytest.mark.asyncio
