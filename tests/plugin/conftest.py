@@ -5,9 +5,18 @@ A run is slow (a second), so each checks much. Warnings are errors in them, uncl
 
 from __future__ import annotations
 
+import os
+import subprocess
+import uuid
+from contextlib import ExitStack
+
 import pytest
+from support.processes import foreign_server
+from support.tools import need, required
 
 from pytest_jobqueue.fixtures import RUN
+
+IMAGE = os.environ.get("PYTEST_JOBQUEUE_IMAGE", "pytest-jobqueue-redis:local")  # `project` unsets it
 
 SERVICE = '''
 """A service: it enqueues by the URL that it is given, and these are its handlers."""
@@ -73,3 +82,58 @@ class Project:
     def configured(self, *args):
         """The state of a run that is configured and does nothing more."""
         return self.pytester.parseconfigure("-pjobqueue", *args).stash[RUN]
+
+
+class Image:
+    """An image under a name that nobody else uses, so that its containers can be counted."""
+
+    def __init__(self, name, since):
+        self.name = name
+        self._since = since
+
+    def events(self):
+        """What became of its containers until now, in order."""
+        words = f"events --since {self._since} --until {engine_time()} --filter type=container"
+        return docker(*words.split(), "--filter", f"image={self.name}", "--format", "{{.Action}}").split()
+
+
+def docker(*words):
+    return subprocess.run(["docker", *words], check=True, capture_output=True, text=True).stdout
+
+
+def engine_time():
+    """Now, by the engine's clock."""
+    return docker("info", "--format", "{{.SystemTime}}").strip()
+
+
+@pytest.fixture
+def image(monkeypatch):
+    """The image for containers, under a name of this test's own."""
+    need("docker")
+    pytest.importorskip("testcontainers")
+    name = f"pytest-jobqueue-test:{uuid.uuid4().hex[:12]}"
+    since = engine_time()
+    if subprocess.run(["docker", "tag", IMAGE, name], capture_output=True, check=False).returncode:
+        (pytest.fail if required("docker") else pytest.skip)(f"image {IMAGE} is not here")
+    monkeypatch.setenv("TESTCONTAINERS_RYUK_DISABLED", "true")  # so that it is us who remove
+    yield Image(name, since)
+    docker("rmi", "--no-prune", name)
+
+
+@pytest.fixture
+def on(request):
+    """`on("server")`: the arguments for a run on one kind of Redis, or on several with commas between."""
+
+    def address(mode):
+        if mode in ("server", "url"):
+            need("server")
+        return f"unix://{stack.enter_context(foreign_server())}" if mode == "url" else mode
+
+    def arguments(modes):
+        found = [f"--redis={','.join(map(address, modes.split(',')))}"]
+        if "container" in modes:
+            found.append(f"--jobqueue-image={request.getfixturevalue('image').name}")
+        return found
+
+    with ExitStack() as stack:
+        yield arguments

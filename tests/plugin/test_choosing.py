@@ -6,6 +6,7 @@ import functools
 import re
 
 import pytest
+import redis
 from support.processes import foreign_server
 from support.tools import need
 
@@ -239,6 +240,30 @@ def test_a_redis_that_does_not_answer_ends_the_run(two_files):
         result = run("--redis=redis://user:secret@127.0.0.1:1/0")
         refused(result, "jobqueue: redis://127.0.0.1:1 cannot be used: ")
         result.stdout.no_fnmatch_line("*secret*")
+
+
+def test_a_redis_with_keys_in_every_database_ends_the_run_and_keeps_them(two_files):
+    need("server")
+    with foreign_server("--databases", "3") as socket:
+        clients = [redis.Redis(unix_socket_path=str(socket), db=number) for number in range(3)]
+        for number, client in enumerate(clients):
+            client.mset({f"theirs{number}": "value", "more": number})
+            client.close()
+        nothing_free = (
+            f"jobqueue: unix://{socket} has no database to spare among its 3: database 1 holds 2 keys; "
+            "database 2 holds 2 keys; database 0 holds 2 keys. Nothing was changed. Empty one that nobody "
+            "needs, end the other runs, or use --redis=server."
+        )
+        refused(two_files.run_here(f"--redis=unix://{socket}"), nothing_free)
+        refused(two_files.run(f"--redis=unix://{socket}", "-n", "2"), nothing_free)
+        refused(
+            two_files.run_here(f"--redis=unix://{socket}?db=2"),
+            f"jobqueue: unix://{socket} database 2 holds 2 keys already: ",
+        )
+        for number, client in enumerate(clients):
+            assert client.mget(f"theirs{number}", "more") == [b"value", b"%d" % number]
+            assert client.dbsize() == 2
+            client.close()
 
 
 def test_settings_that_are_none_end_the_run(project):
