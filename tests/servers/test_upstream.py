@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import os
 import socket
 import ssl
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,6 +87,42 @@ def test_a_megabyte_in_each_direction_at_once(peer) -> None:
             for writer in writers:
                 writer.join(10)
     assert received == [data, data]
+
+
+@pytest.mark.parametrize("who", ["client", "redis"])
+def test_who_does_not_read_holds_back_the_other_end_and_nobody_else(peer, who) -> None:
+    listening, front = peer
+    before = resident_megabytes()
+    with socket.create_connection(("127.0.0.1", front.port), 10) as client:
+        there, _ = listening.accept()
+        with there:
+            sender, reader = (there, client) if who == "client" else (client, there)
+            sent = send_until_it_blocks(sender)
+            # The kernel holds some megabytes in each socket; what the front holds is bounded by its own limit.
+            assert 0 < sent < 100_000_000
+            assert resident_megabytes() - before < 50
+            with socket.create_connection(("127.0.0.1", front.port), 10) as second:
+                other, _ = listening.accept()
+                with other:
+                    second.sendall(b"PING")
+                    assert read_exactly(other, 4) == b"PING"
+                    other.sendall(b"PONG")
+                    assert read_exactly(second, 4) == b"PONG"
+            assert read_exactly(reader, sent) == bytes(sent)
+
+
+def resident_megabytes() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def send_until_it_blocks(end: socket.socket) -> int:
+    """Send zeros until nobody takes more for half a second; returns how many bytes were taken."""
+    end.settimeout(0.5)
+    sent = 0
+    with contextlib.suppress(TimeoutError):
+        while sent < 1_000_000_000:
+            sent += end.send(bytes(65536))
+    return sent
 
 
 def read_exactly(end: socket.socket, count: int) -> bytes:
