@@ -28,6 +28,8 @@ LARGE_PIECE = 64 * 1024
 # Pushed messages do not wait for a client that does not read: beyond this many bytes it is cut off, as Redis'
 # default output-buffer limit for subscribers does.
 MOST_UNREAD = 32 * 1024 * 1024
+# While a command waits, what its client sends is kept; beyond this many bytes its socket is read no more.
+MOST_UNASKED = 1024 * 1024
 
 
 class MemoryBackend:
@@ -74,6 +76,7 @@ class MemoryConnection(asyncio.Protocol):
         self._direct = direct
         self._parser = RequestParser()
         self._queue: deque[list[bytes]] = deque()  # read, not run yet
+        self._queued = 0  # about how many bytes of it came while something else was to be done first
         self._transport: asyncio.Transport | None = None
         self._session: Session | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -98,6 +101,8 @@ class MemoryConnection(asyncio.Protocol):
         commands = self._parser.feed(data)
         if self._queue or not self._writable or self._session is None or self._session.waiter is not None:
             self._queue.extend(commands)
+            self._queued += len(data)
+            self._read_or_not()
         else:
             self._run(commands)
         if self._parser.violation is not None and not self._queue:
@@ -214,7 +219,7 @@ class MemoryConnection(asyncio.Protocol):
 
     def _continue(self) -> None:
         if self._session is not None and self._session.waiter is None and self._writable and self._queue:
-            commands, self._queue = list(self._queue), deque()
+            commands, self._queue, self._queued = list(self._queue), deque(), 0
             self._run(commands)
         self._read_or_not()
         if self._parser.violation is not None and not self._queue:
@@ -226,8 +231,8 @@ class MemoryConnection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         waits = self._session is not None and self._session.waiter is not None
-        # A waiting client's socket is read on until something comes that must wait: there a disconnect shows.
-        wanted = not self._queue and (self._writable or waits)
+        # While a client waits, only reading shows that it has gone, and a job must not go to it then.
+        wanted = self._queued < MOST_UNASKED if waits else self._writable and not self._queue
         if wanted and not self._reading:
             transport.resume_reading()
         elif not wanted and self._reading:

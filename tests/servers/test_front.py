@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 import redis
+from support.processes import descriptors
 
 import pytest_jobqueue
 from pytest_jobqueue.wire.resp import Error, Simple, encode_command
@@ -100,6 +103,33 @@ def wait_until_blocked(wire, count: int = 1) -> None:
     raise AssertionError("no client is blocked")
 
 
+def test_a_client_that_waited_and_has_gone_gets_no_job_whatever_it_sent_after_that(server, connect) -> None:
+    wire, other = connect(server), connect(server)
+    wire.send(encode_command([b"BLPOP", b"queue", b"0"]) + encode_command([b"PING"]))
+    wait_until_blocked(other)
+    wire.send(encode_command([b"PING"]))
+    wire.close()
+    wait_until_blocked(other, 0)
+    other.ask("RPUSH", "queue", "job")
+    assert other.ask("LPOP", "queue") == b"job"
+
+
+def test_what_a_client_sends_while_it_waits_is_held_back_and_then_answered_in_order(server, connect) -> None:
+    wire, other = connect(server), connect(server)
+    wire.send(encode_command([b"BLPOP", b"queue", b"0"]))
+    wait_until_blocked(other)
+    count = 40
+    sender = threading.Thread(
+        target=wire.send, args=(encode_command([b"ECHO", b"x" * 100_000]) * count + b"PING\r\n",)
+    )
+    sender.start()
+    assert other.ask("RPUSH", "queue", "job") == 1
+    assert wire.reply() == [b"queue", b"job"]
+    assert {len(wire.reply()) for _ in range(count)} == {100_000}
+    assert wire.reply() == b"PONG"
+    sender.join()
+
+
 def test_a_hook_sees_each_command_of_the_services_and_none_of_the_direct_ones(server, connect) -> None:
     seen = []
     remove = server.add_hook(lambda _connection, argv: seen.append(argv))
@@ -179,6 +209,18 @@ def test_many_clients_at_once(server) -> None:
         assert client.get("hits") == b"300"
 
 
+def test_idle_clients_cost_no_thread_and_no_time(server, connect) -> None:
+    threads = threading.active_count()
+    wires = [connect(server) for _ in range(300)]
+    for wire in wires:
+        wire.ask("PING")
+    assert threading.active_count() == threads
+    used = time.process_time()
+    # Nothing is to happen, so there is no event to wait for.
+    assert select.select([wire.socket for wire in wires], [], [], 0.33) == ([], [], [])
+    assert time.process_time() - used < 0.01
+
+
 # Bad input: what a real Redis answers, on both.
 
 
@@ -232,6 +274,39 @@ def test_half_a_command_then_silence_keeps_nobody_waiting(server, connect) -> No
     assert other.ask("PING") == b"PONG"
     wire.close()
     assert other.ask("EXISTS", "a") == 0
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"*1\r\n+PING\r\n",
+        b"\xff\x00" * 70_000,
+        b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$536870912\r\n",
+        b"*2\r\n$3\r\nGET\r\n$3\r\nb",
+        encode_command([b"GET", b"big"]) * 100,
+        encode_command([b"BLPOP", b"nothing", b"0"]) + encode_command([b"GET", b"big"]) * 100,
+    ],
+    ids=["malformed", "binary", "512 MB announced", "half a command", "never reads", "waits, never reads"],
+)
+def test_bad_input_leaves_nothing_behind(server, connect, sent) -> None:
+    other = connect(server)
+    other.ask("SET", "big", b"x" * 1_000_000)
+
+    def held() -> tuple[list[str], int, int]:
+        clients = [client.address for client in server.clients()]
+        return clients, descriptors(), threading.active_count()
+
+    before = held()
+    for _ in range(5):
+        wire = connect(server)
+        wire.send(sent)
+        other.ask("PING")
+        wire.close()
+    for _ in range(1000):
+        if held() == before:
+            break
+        other.ask("PING")
+    assert held() == before
 
 
 def test_a_flood_of_commands_whose_replies_nobody_reads_is_held_back(fake, connect) -> None:

@@ -98,7 +98,7 @@ def test_who_does_not_read_holds_back_the_other_end_and_nobody_else(peer, who) -
         with there:
             sender, reader = (there, client) if who == "client" else (client, there)
             sent = send_until_it_blocks(sender)
-            # The kernel holds some megabytes in each socket; what the front holds is bounded by its own limit.
+            # The kernel holds some megabytes in each socket, the front some kilobytes.
             assert 0 < sent < 100_000_000
             assert resident_megabytes() - before < 50
             with socket.create_connection(("127.0.0.1", front.port), 10) as second:
