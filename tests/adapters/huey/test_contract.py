@@ -39,10 +39,23 @@ class TestRedisExpireHuey(TestRedisHuey):
     kind = huey.RedisExpireHuey
 
 
+class TestPriorityRedisExpireHuey(TestRedisHuey):
+    kind = huey.PriorityRedisExpireHuey
+
+
 class TestLocalTime(TestRedisHuey):
     @pytest.fixture
     def jobqueue_app(self):
         app = huey.RedisHuey("service", host="redis.invalid", utc=False)
+        for function in (jobs.add, jobs.keywords, jobs.boom, jobs.flaky, jobs.hooked):
+            app.task()(function)
+        return app
+
+
+class TestWithoutResults(TestRedisHuey):
+    @pytest.fixture
+    def jobqueue_app(self):
+        app = huey.RedisHuey("service", host="redis.invalid", results=False)
         for function in (jobs.add, jobs.keywords, jobs.boom, jobs.flaky, jobs.hooked):
             app.task()(function)
         return app

@@ -53,6 +53,45 @@ def test_results_are_where_the_service_looks_for_them(add, jobqueue):
     assert jobqueue.binding.caps.results
 
 
+class TestWithoutResults:
+    @pytest.fixture
+    def app(self):
+        return huey.RedisHuey("service", host="redis.invalid", results=False)
+
+    def test_a_drain_has_them_all_the_same_and_huey_has_none(self, app, add, jobqueue):
+        assert add(1, 2) is None
+        assert jobqueue.worker.drain().results == [3]
+        assert app.all_results() == {}
+        assert not jobqueue.binding.caps.results
+
+    def test_a_failure_is_raised_and_retried_as_ever(self, app, jobqueue, travel):
+        @app.task(retries=1, retry_delay=60)
+        def fail():
+            raise ValueError("out of paper")
+
+        fail()
+        with pytest.raises(ValueError, match="out of paper"):
+            jobqueue.worker.drain()
+        jobqueue.assert_retrying(f"{__name__}.fail")
+        travel(61)
+        assert [one.status for one in jobqueue.worker.drain(on_error="record")] == ["failed"]
+        assert app.all_results() == {}
+
+
+@pytest.mark.parametrize("kind", ["RedisExpireHuey", "PriorityRedisExpireHuey"])
+class TestResultsThatExpire:
+    @pytest.fixture
+    def app(self, kind):
+        return getattr(huey, kind)("service", host="redis.invalid", expire_time=77)
+
+    def test_do_so_in_our_redis(self, add, jobqueue):
+        result = add(1, 2)
+        jobqueue.worker.drain()
+        assert result(preserve=True) == 3
+        (key,) = (key for key in jobqueue.redis.scan_iter() if result.id.encode() in key)
+        assert 0 < jobqueue.redis.ttl(key) <= 77
+
+
 def test_an_error_is_a_result_too(app, jobqueue):
     @app.task()
     def fail():
