@@ -157,6 +157,45 @@ def test_an_emptied_memory_is_as_new(memory, client, change):
     assert client("DBSIZE") == b":0\r\n"
 
 
+def test_an_emptied_memory_runs_scripts_in_another_lua(memory, client):
+    """What a script can leave behind in one, such as a setting of cjson, is gone with it."""
+    encode = ("EVAL", "return cjson.encode(1/3)", "0")
+    client("EVAL", "cjson.encode_number_precision(3)", "0")
+    assert client(*encode) == b"$5\r\n0.333\r\n"
+    before = memory.scripts()
+    memory.reset()
+    assert client(*encode) == b"$16\r\n0.33333333333333\r\n"
+    assert memory.scripts() is not before
+
+
+def test_an_emptied_memory_runs_functions_in_another_lua(client, memory):
+    library = (
+        "#!lua name=lib\nlocal calls = 0\n"
+        "redis.register_function('count', function() calls = calls + 1 return calls end)\n"
+        "redis.register_function('encode', function() return cjson.encode(1/3) end)\n"
+        "redis.register_function('set', function() return cjson.encode_number_precision(3) end)"
+    )
+    client("FUNCTION", "LOAD", library)
+    assert [client("FCALL", "count", "0") for _ in range(2)] == [b":1\r\n", b":2\r\n"]
+    client("FCALL", "set", "0")
+    assert client("FCALL", "encode", "0") == b"$5\r\n0.333\r\n"
+    memory.reset()
+    assert client("FCALL", "count", "0").startswith(b"-ERR Function not found")
+    client("FUNCTION", "LOAD", library)
+    assert client("FCALL", "count", "0") == b":1\r\n"
+    assert client("FCALL", "encode", "0") == b"$16\r\n0.33333333333333\r\n"
+
+
+@pytest.mark.parametrize("active", ["0", "1"])
+def test_an_expired_key_is_never_seen_whatever_debug_says(client, active):
+    assert client("DEBUG", "SET-ACTIVE-EXPIRE", active) == b"+OK\r\n"
+    with time_machine.travel(2_000_000_000) as clock:
+        client("SET", "key", "value", "PX", "100")
+        clock.shift(timedelta(seconds=1))
+        assert client("DBSIZE") == b":0\r\n"
+        assert client("GET", "key") == b"$-1\r\n"
+
+
 @pytest.mark.parametrize(
     ("version", "argv", "known"),
     [

@@ -295,6 +295,8 @@ def client_tracking(_session: Session, args: Sequence[bytes]) -> Any:
     """CLIENT TRACKING OFF; ON is refused, since no invalidation would ever be sent."""
     if args[0].lower() == b"off":
         return OK
+    if args[0].lower() != b"on":
+        raise Error(SYNTAX_ERROR)
     raise Error("ERR client side caching is not part of the in-memory Redis; run with --redis=server")
 
 

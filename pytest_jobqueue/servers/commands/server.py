@@ -325,6 +325,22 @@ def memory_usage(session: Session, args: Sequence[bytes]) -> Any:
     return 56 + len(args[0]) + (len(value) if isinstance(value, bytes) else 64 * len(value))
 
 
+@COMMANDS.add("memory doctor")
+def memory_doctor(_session: Session, _args: Sequence[bytes]) -> Any:
+    """MEMORY DOCTOR, in the words of a server that uses as little as INFO reports."""
+    return Verbatim(
+        b"Hi Sam, this instance is empty or is using very little memory, my issues detector can't be used in "
+        b"these conditions. Please, leave for your mission on Earth and fill it with some data. The new Sam "
+        b"and I will be back to our programming as soon as I finished rebooting.\n"
+    )
+
+
+@COMMANDS.add("memory purge")
+def memory_purge(_session: Session, _args: Sequence[bytes]) -> Any:
+    """MEMORY PURGE: Python keeps its memory."""
+    return OK
+
+
 @COMMANDS.add("wait", 2, no_script=True)
 def wait(_session: Session, args: Sequence[bytes]) -> Any:
     """WAIT numreplicas timeout: there are no replicas, and waiting for one would be in vain."""
