@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 USAGE = 2  # the exit code of whoever was called wrongly
+INTERRUPTED = 130  # and of whoever was interrupted at once, as shells have it
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,3 +41,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"jobqueue: {error}", file=sys.stderr)
         return USAGE
+    except KeyboardInterrupt:  # before anything was started that had to be stopped
+        return INTERRUPTED

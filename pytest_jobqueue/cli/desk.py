@@ -26,7 +26,7 @@ from pytest_jobqueue.cli.ledger import Ledger, Standing
 from pytest_jobqueue.cli.links import TOKEN, Link
 from pytest_jobqueue.cli.page.door import Door
 from pytest_jobqueue.cli.seed import read_seed
-from pytest_jobqueue.errors import JobQueueError, UsageError
+from pytest_jobqueue.errors import UsageError
 from pytest_jobqueue.job import error_text
 from pytest_jobqueue.settings import Settings
 
@@ -144,23 +144,29 @@ def prepare(app: str, url: str, seed: str) -> Binding:
         UsageError: It cannot be imported or joined, or a job cannot be enqueued.
     """
     calls = read_seed(Path(seed)) if seed else []
-    loaded = applications.load_app(app, "--app") if app else {}
+    try:
+        loaded = applications.load_app(app, "--app") if app else {}
+    except (UsageError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # `sys.exit("no settings")`, for example
+        raise UsageError(f"--app {app}: its import ended with {error_text(error)}") from error
     try:
         binding = registry.bind(loaded, url, Settings())
     except UsageError:
         raise
     except Exception as error:
         raise UsageError(f"--app {app}: it cannot be joined to {url}: {error_text(error)}") from error
-    for number, call in enumerate(calls, 1):
-        _enqueue(binding, call, f"--seed: {seed}, job {number} ({call.name})")
+    for number, call in calls:
+        _enqueue(binding, call, f"--seed: {seed}, line {number}")
     return binding
 
 
-def _enqueue(binding: Binding, call: Call, what: str) -> None:
+def _enqueue(binding: Binding, call: Call, where: str) -> None:
     try:
         binding.enqueue(call)
-    except (TypeError, ValueError, JobQueueError) as error:
-        raise UsageError(f"{what}: {error}") from error
+    except Exception as error:
+        kept = "nothing is kept of the lines before it"
+        raise UsageError(f"{where}: {call.name} cannot be enqueued: {error}; {kept}") from error
 
 
 async def serve(given: argparse.Namespace) -> int:

@@ -7,9 +7,11 @@ the service is started, so that nothing is left half-started.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shlex
 import signal
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.cli import ports
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_jobqueue.servers import Server
 
 USUAL_PORT = 6379
-_QUIET = 0.25  # seconds without a line after which a service counts as started
+_QUIET = 0.5  # seconds without a line after which a service counts as started
 _PATIENCE = 3.0  # seconds until the banner is printed whatever the service does
 _SERVICE_GRACE = 10.0  # seconds
 _LAST_LINES = 10  # of the log of a Redis that is gone
@@ -119,14 +121,15 @@ class Session:
         await self._staff.workers_are_ready()
 
     def _serve(self) -> Server:
-        port = self._arguments.port
-        if port is None:
-            port = free_port(USUAL_PORT)
-            if port != USUAL_PORT:
-                self._output.line("redis", f"port {USUAL_PORT} is taken, so it is {port}")
         from pytest_jobqueue.servers import serve
 
-        server = serve(self._arguments.redis, port=port)
+        given, mode = self._arguments.port, self._arguments.redis
+        if given is not None:
+            server = serve(mode, port=given)
+        else:
+            server = serve_near(mode, USUAL_PORT)
+            if server.port != USUAL_PORT:
+                self._output.notice("redis", f"port {USUAL_PORT} is taken, so it is {server.port}")
         server.latency = self._arguments.latency / 1e3
         self._output.line("redis", server.describe())
         return server
@@ -152,7 +155,8 @@ class Session:
         rows = {"redis": f"{server.url}  ({server.describe()})"}
         rows |= self._staff.rows()
         if service is not None:
-            rows["service"] = f"{shlex.join(arguments.command)}  (pid {service.pid})"
+            command = shlex.join(arguments.command).replace("\n", "\\n")
+            rows["service"] = f"{command}  (pid {service.pid})"
         if arguments.json is not None:
             rows["json"] = str(arguments.json)
         self._record.write(self._facts())
@@ -162,6 +166,8 @@ class Session:
     def _facts(self) -> dict[str, Any]:
         server, service = self._server, self._service
         assert server is not None
+        if service is not None and service.ended.done():
+            service = None
         return {
             "pid": os.getpid(),
             "redis": {
@@ -182,6 +188,8 @@ class Session:
         """Start everything but the Redis anew whenever a file changes."""
         while True:
             changed = await self._changes.get()
+            while not self._changes.empty():  # what changed while things were started anew
+                changed = self._changes.get_nowait()
             self._output.line("jobqueue", f"{changed} changed: starting anew")
             await self._stop_service()
             await self._staff.leave(self._grace)
@@ -191,6 +199,7 @@ class Session:
                 await self._staff.begin(self._server, self._environment)
             except UsageError as error:
                 self._output.error(f"{error}\n(waiting for the next change)")
+                self._changed()
                 continue
             await self._start_service()
             self._record.write(self._facts())
@@ -206,8 +215,8 @@ class Session:
 
         await until_gone(server.direct_url)
         for line in server.log_tail(_LAST_LINES).splitlines():
-            self._output.line("redis", line)
-        self._output.line("jobqueue", "the redis is gone: stopping the others")
+            self._output.notice("redis", line)
+        self._output.notice("jobqueue", "the redis is gone: stopping the others")
         self._failed = True
         self._stopping.set()
 
@@ -239,7 +248,8 @@ class Session:
         waits = self._arguments.reload and (code or part.name != "service")
         if part.name != "service" or code:
             then = "waiting for the next change" if waits else "stopping the others"
-            self._output.line("jobqueue", f"the {part.name} ended with exit code {code}: {then}")
+            name = "desk" if part.name == "jobqueue" else part.name
+            self._output.notice("jobqueue", f"the {name} ended with exit code {code}: {then}")
         if not waits:
             self._failed |= part.name != "service"
             self._stopping.set()
@@ -257,9 +267,12 @@ class Session:
             task.cancel()
         code = await self._stop_service()
         for job in await self._staff.leave(self._grace):
-            self._output.line("worker", f"unfinished: {job}")
+            self._output.notice("worker", f"unfinished: {job}")
         if self._server is not None:
-            await asyncio.to_thread(self._server.close)
+            with warnings.catch_warnings(record=True) as caught:
+                await asyncio.to_thread(self._server.close)
+            for warning in caught:
+                self._output.notice("redis", str(warning.message))
             if self._is_up:
                 self._output.line("redis", "gone, with all that was in it")
         return code or (_FAILED if self._failed else 0)
@@ -271,15 +284,24 @@ class Session:
         return await service.stop(0.0 if self._interrupts > 1 else _SERVICE_GRACE)
 
 
-def free_port(first: int) -> int:
-    """The first free loopback port from `first` on.
+def serve_near(mode: str, first: int) -> Server:
+    """A Redis on the first free loopback port from `first` on, also when others look for one just now.
 
     Raises:
-        UsageError: There is none among so many.
+        UsageError: None of so many is free, or the mode cannot be had here.
     """
-    found = ports.first_free(first)
-    if found is None:
-        raise UsageError(f"none of the ports from {first} on is free; choose one with --port")
-    with found:
-        port: int = found.getsockname()[1]
-        return port
+    from pytest_jobqueue.servers import serve
+
+    while True:
+        found = ports.first_free(first)
+        if found is None:
+            raise UsageError(f"none of the ports from {first} on is free; choose one with --port")
+        with found:
+            port: int = found.getsockname()[1]
+        try:
+            return serve(mode, port=port)
+        except UsageError as error:
+            cause = error.__cause__
+            if not (isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE):
+                raise
+            first = port  # somebody was faster

@@ -52,6 +52,10 @@ def _name(word: str) -> Name:
         if field not in _FIELDS:
             known = ", ".join(f"{{{one}}}" for one in _FIELDS)
             raise UsageError(f"--env-names: there is no {{{field}}} in {word!r}; there are {known}")
+    try:
+        text.format(url="", host="", port=1, db=0)
+    except (ValueError, LookupError) as error:
+        raise UsageError(f"--env-names: {word!r} cannot be read: {error}") from None
     return Name(name, text)
 
 

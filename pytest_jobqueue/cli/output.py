@@ -18,7 +18,7 @@ class Output:
 
     Args:
         stream: Standard output.
-        quiet: Whether only the service's own lines are printed.
+        quiet: Whether only the service's own lines are printed, and what must not be missed.
     """
 
     def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
@@ -30,6 +30,10 @@ class Output:
         """Print a line of a part: `redis`, `worker`, `service`, or `jobqueue` for all of it."""
         if not self._quiet or part == "service":
             self._print(f"{self._tag(part)} {text}")
+
+    def notice(self, part: str, text: str) -> None:
+        """Print a line that must not be missed, whatever was asked for."""
+        self._print(f"{self._tag(part)} {text}")
 
     def block(self, text: str) -> None:
         """Print lines that are from none of the parts."""

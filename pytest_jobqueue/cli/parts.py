@@ -18,7 +18,7 @@ from pytest_jobqueue.cli.links import Link
 from pytest_jobqueue.servers.tether import KILL_SESSION, Tether
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 # Standard error is the child's output and standard output says how it goes. Where there is no /proc, only the
 # child itself is killed.
@@ -37,6 +37,7 @@ exec 2>/dev/null
 {KILL_SESSION}
 wait
 """
+_LAST_WORDS = 0.5  # seconds after its end until no more is read of its output
 _LONGEST_LINE = 64 * 1024  # bytes; a longer one is printed in pieces
 
 
@@ -108,7 +109,7 @@ class Part:
             if theirs is not None:
                 theirs.close()
         for descriptor, read in ((status, self._read_status), (output, self._read_output)):
-            self._tasks.append(asyncio.create_task(read(await _reader(descriptor))))
+            self._tasks.append(asyncio.create_task(_read(descriptor, read)))
         if ours is not None:
             self.link = await Link.over(ours)
         self.pid = await self._started
@@ -147,7 +148,11 @@ class Part:
                 await asyncio.wait_for(asyncio.shield(self.ended), grace)
         await asyncio.to_thread(self._tether.let_go, b"%d\n" % self.pid)
         code = await self.ended
-        await asyncio.gather(*self._tasks)
+        # What has put itself into a session of its own may hold the output open for ever.
+        await asyncio.wait(self._tasks, timeout=_LAST_WORDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.link is not None:
             await self.link.close()
         return code
@@ -159,8 +164,13 @@ class Part:
                 os.kill(self.pid, signal.SIGKILL)
 
 
-async def _reader(descriptor: int) -> asyncio.StreamReader:
+async def _read(descriptor: int, read: Callable[[asyncio.StreamReader], Awaitable[None]]) -> None:
+    """Have a pipe read, and close it."""
     reader = asyncio.StreamReader(limit=2 * _LONGEST_LINE)
     pipe: Any = os.fdopen(descriptor, "rb", buffering=0)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
-    return reader
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    try:
+        await read(reader)
+    finally:
+        transport.close()

@@ -16,11 +16,18 @@ if TYPE_CHECKING:
 _FIELDS = ("name", "args", "kwargs", "queue", "in", "at", "options")
 
 
-def read_seed(path: Path) -> list[Call]:
+LONGEST_DELAY = 100 * 366 * 86400.0
+"""Seconds; what is due later than in a hundred years is a mistake, of a unit for example."""
+
+
+def read_seed(path: Path) -> list[tuple[int, Call]]:
     """Read jobs: `{"name": "Hello", "args": ["Bob"]}`, with `kwargs`, `queue`, `in` or `at`, `options`.
 
     Empty lines and lines that begin with `#` are left out. `in` is seconds from now, `at` is seconds since
     the epoch.
+
+    Returns:
+        Each with the number of its line.
 
     Raises:
         UsageError: A line is wrong, with its number and the reason; or the file cannot be read.
@@ -34,7 +41,7 @@ def read_seed(path: Path) -> list[Call]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         try:
-            calls.append(_call(json.loads(line)))
+            calls.append((number, _call(json.loads(line))))
         except (ValueError, TypeError) as error:
             raise UsageError(f"--seed: {path}, line {number}: {error}; nothing was enqueued") from error
     return calls
@@ -67,5 +74,8 @@ def _at(said: Mapping[str, Any]) -> float | None:
         if value is not None:
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise TypeError(f"{field} is a number of seconds")
-            return value + (time.time() if field == "in" else 0.0)
+            at = float(value) + (time.time() if field == "in" else 0.0)
+            if not 0 <= at <= time.time() + LONGEST_DELAY:
+                raise ValueError(f"{field} is {value:g} seconds, which is no time within a hundred years")
+            return at
     return None

@@ -5,15 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
 import signal
 import socket
+import subprocess
 import sys
 import time
+from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 import redis
+from support.dev import PATIENCE, wait_for
 from support.processes import wait_gone
 from support.tools import need
+
+from pytest_jobqueue import cli, serve
 
 APP = ("--app", "jobs:handlers")
 SLEEP = ("--", sys.executable, "-c", "import time; time.sleep(60)")
@@ -74,13 +81,61 @@ def test_a_service_finds_the_redis_under_the_names_that_it_wants(dev):
     assert run.end() == 0
 
 
-def test_the_usual_port_or_the_next_free_one(dev):
-    from pytest_jobqueue.cli.dev import free_port
+def test_the_usual_port_or_the_next_free_one_which_is_said(dev):
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # taken by another, which does as well
+            stack.enter_context(socket.create_server(("127.0.0.1", 6379)))
+        run = dev(port=None)
+        port = run.up()["redis"]["port"]
+        assert port > 6379
+        run.line("redis", f"port 6379 is taken, so it is {port}")
 
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-        assert free_port(port) > port
+
+def test_several_that_are_started_at_the_same_time_have_a_port_each(dev):
+    names = ["one", "two", "three"]
+    runs = [dev("--json", f"{name}.json", "--no-page", port=None) for name in names]
+    ports = {run.up()["redis"]["port"] for run in runs}
+    assert len(ports) == len(runs)
+
+
+def test_the_page_is_at_the_next_port(dev):
+    with socket.socket() as found, socket.socket() as next_one:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+        try:
+            next_one.bind(("127.0.0.1", port + 1))
+        except (OSError, OverflowError):
+            pytest.skip(f"port {port + 1} is taken")
+    facts = dev(port=port).up()
+    assert facts["redis"]["port"] == port
+    assert facts["page"]["url"] == f"http://127.0.0.1:{port + 1}/"
+
+
+def test_the_script_is_this_command():
+    (script,) = entry_points(group="console_scripts", name="jobqueue")
+    assert script.load() is cli.main
+
+
+def test_pytest_is_never_imported(dev, service):
+    (service / "pytest.py").write_text("raise RuntimeError('imported')\n")
+    run = dev(*APP, *script("print('is there')"))
+    run.line("service", "is there")
+    assert run.end() == 0
+    assert "imported" not in run.text
+
+
+def test_a_redis_that_runs_is_leased_and_left_empty(dev):
+    need("server")
+    with serve("server") as server, redis.Redis.from_url(server.direct_url) as client:
+        client.set("foreign", "key")
+        run = dev("--redis", server.direct_url.rpartition("/")[0], *APP)
+        facts = run.up()
+        assert facts["redis"]["mode"] == "url"
+        assert "is leased" in run.text
+        push(facts["redis"]["url"], "Note", "Bob")
+        run.line("Note('Bob')", "is done")
+        assert run.end(signal.SIGTERM) == 0
+        assert client.info("keyspace") == {"db0": {"keys": 1, "expires": 0, "avg_ttl": 0}}
 
 
 @pytest.mark.parametrize("code", [0, 3])
@@ -180,6 +235,80 @@ def test_a_signal_stops_service_worker_and_redis_in_this_order(dev, number):
         wait_gone(pid)
 
 
+LEAVING = """
+
+import atexit
+atexit.register(print, "leaves", flush=True)
+"""
+LEAVES_LATE = """
+import os, signal, sys, time, redis
+from pathlib import Path
+
+def end(*_):
+    time.sleep(0.3)  # whoever is stopped at the same time is gone by then
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
+        print("leaves", client.ping(), flush=True)
+    sys.exit()
+
+signal.signal(signal.SIGTERM, end)
+print("is there", flush=True)
+signal.pause()
+"""
+
+
+def test_they_are_stopped_in_the_order_in_which_they_need_each_other(dev, service):
+    with (service / "jobs.py").open("a") as jobs:
+        jobs.write(LEAVING)
+    run = dev(*APP, *script(LEAVES_LATE))
+    run.line("service", "is there")
+    run.up()
+    assert run.end(signal.SIGTERM) == 0
+    order = ["service  | leaves True", "worker   | leaves", "jobqueue | leaves"]
+    order += ["redis    | gone, with all that was in it"]
+    assert [line for line in run.lines if "| leaves" in line or "| gone" in line] == order
+
+
+def test_what_is_in_a_session_of_its_own_does_not_hold_up_the_end(dev):
+    source = "import subprocess, time; subprocess.Popen(['sleep', '30'], start_new_session=True)"
+    run = dev(*script(f"{source}; print('is there', flush=True); time.sleep(60)"))
+    run.line("service", "is there")
+    run.up()
+    started = time.monotonic()
+    run.end(signal.SIGTERM)
+    assert time.monotonic() - started < 10
+
+
+DESK = b"pytest_jobqueue.cli.desk"
+
+
+def test_when_the_desk_dies_the_others_go_too(dev, service):
+    run = dev(*APP, *SLEEP)
+    children = pids(run)
+    desk = next(
+        int(path.name)
+        for path in Path("/proc").glob("[0-9]*")
+        if read(path / "cmdline").split(b"\0")[:3] == [sys.executable.encode(), b"-m", DESK]
+        and str(service) == cwd(path)
+    )
+    os.kill(desk, signal.SIGKILL)
+    assert run.end() == 128 + signal.SIGTERM
+    run.line("jobqueue", "the desk ended with exit code 137: stopping the others")
+    for pid in children:
+        wait_gone(pid)
+
+
+def read(path):
+    with contextlib.suppress(OSError):
+        return path.read_bytes()
+    return b""
+
+
+def cwd(process):
+    with contextlib.suppress(OSError):
+        return str((process / "cwd").readlink())
+    return ""
+
+
 def test_a_killed_command_leaves_no_orphan(dev, service):
     run = dev(
         *APP,
@@ -267,8 +396,27 @@ def test_who_asks_twice_does_not_wait(dev):
 def test_the_file_of_addresses_is_there_only_while_all_is_up(dev, service):
     run = dev()
     run.up()
+    facts = run.up()
+    assert list(facts) == ["pid", "redis", "page", "workers", "service", "environment"]
+    assert list(facts["redis"]) == ["url", "host", "port", "mode", "version"]
+    assert facts["pid"] == run.pid
+    assert facts["environment"]["REDIS_URL"] == facts["redis"]["url"]
     run.end(signal.SIGINT)
     assert not (service / "addresses.json").exists()
+
+
+def test_a_file_of_another_is_left_alone(dev, service):
+    (service / "precious").write_text("another's")
+    assert dev("--json", "precious", "--app", "jobs:nope").end() == 2
+    assert (service / "precious").read_text() == "another's"
+    first = dev("--json", "both")
+    first.up()
+    second = dev("--json", "both")
+    second.line("export REDIS_URL")
+    first.end(signal.SIGINT)
+    assert (service / "both").exists()
+    second.end(signal.SIGINT)
+    assert not (service / "both").exists()
 
 
 # Starting anew
@@ -281,9 +429,11 @@ def change(service, old, new):
 
 def test_a_change_starts_worker_and_service_anew_and_leaves_the_redis(dev, service):
     pytest.importorskip("watchfiles")
-    run = dev(*APP, "--reload", *SLEEP)
+    (service / "seed.jsonl").write_text('{"name": "Note", "args": ["seed"]}')
+    run = dev(*APP, "--reload", "--seed", "seed.jsonl", *SLEEP)
     before = run.up()
     url = before["redis"]["url"]
+    run.line("Note('seed')", "is done in")
     push(url, "Later", "Bob")
     run.line("Later('Bob')", "will run again: UnknownJobError")
 
@@ -297,7 +447,7 @@ def test_a_change_starts_worker_and_service_anew_and_leaves_the_redis(dev, servi
     wait_gone(before["workers"][0]["pid"])
     push(url, "Later", "Ann")
     run.line("Later('Ann')", "is done in")
-    assert (service / "noted").read_text() == "Ann\n"
+    assert (service / "noted").read_text() == "seed\nAnn\n"  # what there was to begin with came once
     with redis.Redis.from_url(url) as client:
         assert client.zcard("goretry") == 1  # Bob's
     assert run.end(signal.SIGTERM) == 128 + signal.SIGTERM
@@ -319,6 +469,45 @@ def test_a_change_that_does_not_import_waits_for_the_next_one(dev, service):
 # Output
 
 
+def test_the_banner_comes_after_what_a_service_says_at_its_start(dev):
+    said = "time.sleep(0.3); print(text, flush=True)"
+    source = f"import time\nfor text in ('boots', 'migrates', 'listens'):\n  {said}\ntime.sleep(60)"
+    run = dev(*script(source))
+    run.up()
+    said = [line for line in run.lines if line.startswith("service  |") or "==> jobqueue dev" in line]
+    assert said == [*(f"service  | {text}" for text in ("boots", "migrates", "listens")), "==> jobqueue dev"]
+
+
+def test_the_banner_is_a_table_with_a_line_to_paste(dev):
+    run = dev("--no-page", *APP, *script("import time\ntime.sleep(60)"))
+    facts = run.up()
+    url, pid = facts["redis"]["url"], facts["workers"][0]["pid"]
+    first = run.lines.index("==> jobqueue dev")
+    assert [line.replace(sys.executable, "python") for line in run.lines[first + 2 : first + 10]] == [
+        f"    redis: {url}  (in-memory Redis 7.4.0 behind 127.0.0.1:{facts['redis']['port']})",
+        f"   worker: jobs:handlers  (pid {pid})",
+        f"  service: python -c 'import time\\ntime.sleep(60)'  (pid {facts['service']['pid']})",
+        f"     json: {run.file}",
+        "",
+        f"    export REDIS_URL={url}",
+        "",
+        "Everything is in memory and is gone at the end: no persistence, no password, no TLS.",
+    ]
+
+
+def test_quiet_is_no_silence_about_what_went_wrong(dev):
+    run = dev("--quiet", *APP, "--grace", "0.2", *SLEEP)
+    facts = run.up(banner=False)
+    push(facts["redis"]["url"], "Hang", 60)
+    wait_for(run.folder / "hangs")
+    os.kill(facts["workers"][0]["pid"], signal.SIGKILL)
+    run.end()
+    assert run.lines == [
+        "jobqueue | the worker ended with exit code 137: stopping the others",
+        "worker   | unfinished: Hang(60) [Hang-1 on default]",
+    ]
+
+
 def test_quiet(dev):
     run = dev("--quiet", *APP, *script("print('ready')"))
     assert run.end() == 0
@@ -328,6 +517,28 @@ def test_quiet(dev):
 def test_it_is_coloured_only_where_somebody_wants_that(dev):
     assert "\033[" not in dev(*script("print('hello')")).line("hello")
     assert "\033[36mservice" in dev(*script("print('hello')"), env={"FORCE_COLOR": "1"}).line("hello")
+
+
+def test_a_terminal_has_colours_and_a_pipe_has_none(service):
+    command = [
+        sys.executable,
+        "-m",
+        "pytest_jobqueue",
+        "dev",
+        "--port",
+        "0",
+        "--no-page",
+        *script("print(1)"),
+    ]
+    env = {name: text for name, text in os.environ.items() if name not in ("FORCE_COLOR", "NO_COLOR")}
+    ours, theirs = pty.openpty()
+    subprocess.run(command, cwd=service, env=env, stdout=theirs, check=True, timeout=PATIENCE)
+    assert b"\033[36mservice  |\033[0m 1" in os.read(ours, 100_000)
+    os.close(ours)
+    os.close(theirs)
+    piped = subprocess.run(command, cwd=service, env=env, capture_output=True, check=True, timeout=PATIENCE)
+    assert b"service  | 1" in piped.stdout
+    assert b"\033" not in piped.stdout
 
 
 def test_a_line_that_is_no_text_is_shown(dev):
@@ -352,16 +563,26 @@ def test_a_line_that_is_no_text_is_shown(dev):
         (("--redis", "rediss"), "rediss"),
         (("--env-names", "1A"), "'1A' is no name of an environment variable"),
         (("--env-names", "A={nothing}"), "there is no {nothing} in 'A={nothing}'"),
+        (("--env-names", "A={url:d}"), "'A={url:d}' cannot be read: Unknown format code 'd'"),
+        (("--json", "."), "--json: . is a folder"),
+        (("--json", "nowhere/file"), "nowhere/file cannot be written: the folder nowhere is not there"),
+        (
+            ("--app", "leaves:handlers"),
+            "--app leaves:handlers: its import ended with SystemExit: no settings",
+        ),
         (("--port", "70000"), "'70000' is no port"),
         (("--latency", "-1"), "'-1' is no number of milliseconds"),
         (("--seed", "none.jsonl"), "there is no file none.jsonl"),
     ],
 )
-def test_what_cannot_be_is_one_sentence(dev, arguments, sentence):
-    run = dev(*arguments)
+def test_what_cannot_be_is_one_sentence_and_nothing_is_started(dev, service, arguments, sentence):
+    (service / "leaves.py").write_text("import sys\n\nsys.exit('no settings')\n")
+    command = () if "--" in arguments else script("open('started', 'w')")
+    run = dev(*arguments, *command)
     assert run.end() == 2
     assert sentence in run.text
-    assert "Traceback" not in run.text
+    assert "asyncio" not in run.text
+    assert not (service / "started").exists()
 
 
 def test_a_taken_port_is_named(dev):
@@ -411,6 +632,8 @@ def test_an_app_that_cannot_be_joined_says_why(dev, service):
         ('{"name": "Note", "args": "Bob"}', "line 2: args is a list"),
         ('{"name": "Note", "arg": []}', "line 2: a job has no 'arg'"),
         ('{"name": "Note", "in": 1, "at": 2}', "line 2: a job is due `in` some seconds or `at` a time"),
+        ('{"name": "Note", "in": 1e400}', "line 2: in is inf seconds, which is no time within a hundred"),
+        ('{"name": "Note", "at": 1.8e18}', "line 2: at is 1.8e+18 seconds"),
     ],
 )
 def test_a_bad_line_among_the_jobs_to_begin_with(dev, service, line, reason):
@@ -420,3 +643,18 @@ def test_a_bad_line_among_the_jobs_to_begin_with(dev, service, line, reason):
     assert reason in run.text
     assert "nothing was enqueued" in run.text
     assert not (service / "noted").exists()
+
+
+def test_a_line_that_the_library_refuses_is_named_and_good_lines_are_not_enqueued_twice(dev, service):
+    seed = service / "seed.jsonl"
+    seed.write_text('# first\n{"name": "Note", "args": ["good"]}\n{"name": "Note", "kwargs": {"x": 1}}\n')
+    run = dev(*APP, "--seed", "seed.jsonl")
+    assert run.end() == 2
+    assert "--seed: seed.jsonl, line 3: Note cannot be enqueued: " in run.text
+    assert "nothing is kept of the lines before it" in run.text
+    assert "Traceback" not in run.text
+    seed.write_text(seed.read_text().replace('"kwargs": {"x": 1}', '"args": ["mended"]'))
+    again = dev(*APP, "--seed", "seed.jsonl")
+    again.line("Note('mended')", "is done")
+    assert again.end(signal.SIGTERM) == 0
+    assert (service / "noted").read_text() == "good\nmended\n"

@@ -34,8 +34,13 @@ def run(dev, name, app):
 
 
 @pytest.fixture
-def page(run):
-    return PageClient(run.up()["page"]["url"])
+def page_of():
+    return lambda run: PageClient(run.up()["page"]["url"])
+
+
+@pytest.fixture
+def page(run, page_of):
+    return page_of(run)
 
 
 @pytest.fixture
@@ -66,6 +71,20 @@ def test_a_failed_job_shows_why(run, page, app):
     run.line("worker", "ValueError: the job's own error")
     text = page.until("finished", lambda text: "the job's own error" in text)
     assert "noted.py" in text
+    told = [line for line in run.lines if line.startswith("worker   |") and f"{app.BOOM}(" in line]
+    assert len([line for line in told if "] starts" in line]) == 1, run.text
+    assert len([line for line in told if "] failed after" in line]) == 1, run.text
+
+
+def test_without_workers_there_are_steps(dev, page_of, app, name):
+    run = dev("--app", f"on_{name}:app", "--workers", "0")
+    page = page_of(run)
+    args, kwargs = (json.dumps(part) for part in arguments(name, 2, 3))
+    for _ in range(2):
+        page.post("/enqueue", name=app.ADD, args=args, kwargs=kwargs)
+    page.post("/workers", action="step")
+    run.line("worker", "is done in")
+    page.until("pending", lambda text: text.count("data-job") == 1)
 
 
 def test_a_job_that_waits_for_its_time_runs_now_or_never(run, page, name, enqueue_add):

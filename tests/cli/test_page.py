@@ -244,6 +244,15 @@ def test_long_and_strange_values_do_not_spoil_the_page(see, binding):
     assert "it cannot be shown: RuntimeError: no" in text
 
 
+@pytest.mark.parametrize("at", [1e17, 1e300, float("inf")])
+def test_a_time_that_is_none_does_not_spoil_the_page(see, binding, at):
+    binding.later.append(Job("1", "Some", due_at=at))
+    binding.ready.append(Job("2", "Some", enqueued_at=at))
+    assert f"{at:g}" in see("state=scheduled")
+    assert f"{at:g}" in see("state=pending")
+    assert "discard" in buttons_in(see("state=scheduled"))
+
+
 def test_due_times_are_told_in_words(see, binding):
     now = time.time()
     for seconds in (-5, 50.5, 600.5, 86400, 864000):
@@ -367,6 +376,7 @@ def test_a_job_is_enqueued_by_hand(post, binding):
         ({"delay": "-1"}, "Delay: '-1' is no number of seconds."),
         ({"delay": "inf"}, "Delay: 'inf' is no number of seconds."),
         ({"delay": "nan"}, "Delay: 'nan' is no number of seconds."),
+        ({"delay": "1e300"}, "Delay: '1e300' seconds are more than a hundred years."),
     ],
 )
 def test_a_job_that_cannot_be_enqueued_is_told_beside_the_form(post, binding, fields, said):
@@ -582,6 +592,7 @@ async def test_a_port_that_is_taken():
         port = taken.getsockname()[1]
         door = Door(port)
     assert door.url != f"http://127.0.0.1:{port}/"
+    assert door._socket.getsockname()[0] == "127.0.0.1"
     assert door.excuse == f"port {port} is taken, so the page is at {door.url}"
     await door.close()
 

@@ -20,19 +20,35 @@ PATIENCE = 30.0  # seconds
 UP = "Ctrl-C stops it."
 
 
+def wait_for(path: Path) -> None:
+    """Wait until a file is there."""
+    until = time.monotonic() + PATIENCE
+    while not path.exists():
+        if time.monotonic() > until:
+            pytest.fail(f"there is no {path}")
+        time.sleep(0.01)
+
+
 class Dev(AbstractContextManager["Dev"]):
     """The command, on any free port, until the end of the block.
 
     Args:
         folder: Where it runs; its addresses are written to `addresses.json` there.
         arguments: What comes after `dev`.
+        port: The Redis' port; None for whatever is usual.
         env: What is added to the environment.
     """
 
-    def __init__(self, folder: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
-        self._file = folder / "addresses.json"
-        options = [] if "--port" in arguments else ["--port", "0"]
-        options += [] if "--json" in arguments else ["--json", str(self._file)]
+    def __init__(
+        self, folder: Path, *arguments: str, port: int | None = 0, env: dict[str, str] | None = None
+    ) -> None:
+        self.folder = folder
+        self.file = folder / "addresses.json"
+        options = [] if port is None or "--port" in arguments else ["--port", str(port)]
+        if "--json" in arguments:
+            self.file = folder / arguments[arguments.index("--json") + 1]
+        else:
+            options += ["--json", str(self.file)]
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pytest_jobqueue", "dev", *options, *arguments],
@@ -78,10 +94,13 @@ class Dev(AbstractContextManager["Dev"]):
             pytest.fail(f"it never said {' … '.join(parts)}; it said:\n{self.text}")
         return line
 
-    def up(self) -> dict[str, Any]:
-        """Wait for the banner; returns the addresses."""
-        self.line(UP)
-        found: dict[str, Any] = json.loads(self._file.read_text())
+    def up(self, *, banner: bool = True) -> dict[str, Any]:
+        """Wait for the banner, or for the file alone; returns the addresses."""
+        if banner:
+            self.line(UP)
+        else:
+            wait_for(self.file)
+        found: dict[str, Any] = json.loads(self.file.read_text())
         return found
 
     def anew(self, what: str, old: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
+from pytest_jobqueue.cli.seed import LONGEST_DELAY
 from pytest_jobqueue.job import Call
 
 if TYPE_CHECKING:
@@ -108,4 +109,6 @@ def _delay(text: str) -> float:
         delay = -1.0
     if not (delay >= 0 and math.isfinite(delay)):
         raise ValueError(f"Delay: {text!r} is no number of seconds.")
+    if delay > LONGEST_DELAY:
+        raise ValueError(f"Delay: {text!r} seconds are more than a hundred years.")
     return delay

@@ -403,7 +403,10 @@ def _last_runs(ledger: Ledger) -> dict[str, Finished]:
 
 
 def _moment(at: float) -> Html:
-    there = time.localtime(at)
+    try:
+        there = time.localtime(at)
+    except (OverflowError, ValueError, OSError):  # nanoseconds by mistake, for example
+        return html("{}", f"{at:g}")
     today = time.localtime()[:3] == there[:3]
     text = time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S", there)
     return html('<time datetime="{}">{}</time>', time.strftime("%Y-%m-%dT%H:%M:%S%z", there), text)
@@ -417,6 +420,8 @@ def _until(seconds: float) -> str:
     """How long until then, as the script says it too."""
     if seconds <= 0:
         return "due"
+    if not math.isfinite(seconds):
+        return "never"
     for unit, length, enough in (
         ("s", 1, 120),
         ("min", 60, 7200),
