@@ -106,6 +106,30 @@ def test_jobs_fail_their_tests_and_reports_say_how(project):
     assert text.count("- jobqueue -") == 5
 
 
+@pytest.mark.parametrize("mode", ["server", "container"])
+def test_a_failed_test_s_report_shows_the_end_of_the_server_s_log(project, on, mode):
+    project.tests(
+        """
+        def test_bad(jobqueue):
+            jobqueue.producer.enqueue("Boom")
+            jobqueue.redis.eval("redis.log(redis.LOG_WARNING, 'what the server said last')", 0)
+            jobqueue.worker.drain()
+
+        def test_good(jobqueue):
+            pass
+        """
+    )
+    result = project.run(*on(mode))
+    result.assert_outcomes(passed=1, failed=1)
+    text = result.stdout.str()
+    report = text[text.index("- jobqueue -") :].splitlines()
+    assert report[1].startswith("redis: Redis ")
+    log = report[report.index("the server's log:") + 1 :]
+    log = log[: next(place for place, line in enumerate(log) if not line.startswith("  "))]
+    assert "Ready to accept connections" in "\n".join(log)
+    assert log[-1].endswith("# what the server said last")
+
+
 def test_an_interrupt_in_a_job_stops_the_run(project):
     project.tests(
         """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 CONFTEST = """
     import asyncio
     import gc
@@ -56,7 +58,8 @@ CONFTEST = """
 """
 
 
-def test_a_run_leaves_its_process_as_it_found_it(project):
+@pytest.mark.parametrize("mode", ["fake", "server", "container", "url"])
+def test_a_run_leaves_its_process_as_it_found_it(project, on, mode):
     project.conftest(CONFTEST)
     project.tests(
         """
@@ -91,7 +94,7 @@ def test_a_run_leaves_its_process_as_it_found_it(project):
                 jobqueue.worker.drain()
         """
     )
-    result = project.run("--timeout=30", "-s", plugins=["timeout"])
+    result = project.run(*on(mode), "--timeout=30", "-s", plugins=["timeout"])
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*left as found"])
 

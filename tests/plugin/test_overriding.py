@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 
 
-@pytest.mark.parametrize("scope", ["function", "class", "module", "package", "session"])
-def test_the_application_can_be_overridden_in_any_scope(project, scope):
+@pytest.mark.parametrize(
+    ("scope", "mode"),
+    [
+        *((scope, "fake") for scope in ("function", "class", "module", "package", "session")),
+        ("function", "server"),
+        ("module", "container"),
+        ("session", "url"),
+    ],
+)
+def test_the_application_can_be_overridden_in_any_scope(project, on, scope, mode):
     project.conftest(
         f"""
         import pytest
@@ -36,10 +44,11 @@ def test_the_application_can_be_overridden_in_any_scope(project, scope):
         """,
         test_second="def test_three(jobqueue): pass",
     )
-    project.run_here().assert_outcomes(passed=3)
+    project.run_here(*on(mode)).assert_outcomes(passed=3)
 
 
-def test_every_fixture_can_be_overridden_on_top_of_ours(project):
+@pytest.mark.parametrize("mode", ["fake", "server"])
+def test_every_fixture_can_be_overridden_on_top_of_ours(project, on, mode):
     project.conftest(
         """
         import pytest
@@ -94,7 +103,8 @@ def test_every_fixture_can_be_overridden_on_top_of_ours(project):
         def test_all(jobqueue, jobqueue_server, jobqueue_url, jobqueue_producer, jobqueue_worker,
                      jobqueue_redis, service_config):
             assert jobqueue_server.label == "theirs"
-            assert jobqueue_redis.info()["redis_version"] == "6.2.1" == jobqueue_server.version
+            assert jobqueue_redis.info()["redis_version"] == jobqueue_server.version
+            assert (jobqueue_server.version == "6.2.1") == (jobqueue_server.mode == "fake")
             assert jobqueue_url == service_config["url"] + "?protocol=3"
             job = jobqueue_producer.enqueue("Sub", 3, 2)
             assert job.queue == "slow"
@@ -130,7 +140,7 @@ def test_every_fixture_can_be_overridden_on_top_of_ours(project):
             assert jobqueue.settings.dialect == "sidekiq6"
         """,
     )
-    project.run("--redis=fake").assert_outcomes(passed=3)
+    project.run(*on(mode)).assert_outcomes(passed=3)
 
 
 def test_without_an_application_jobs_can_be_enqueued_and_looked_at(project):

@@ -131,10 +131,19 @@ def test_an_interrupted_run_with_four_workers_removes_its_container(project, ima
         wait_gone(int(worker))
 
 
-def test_without_the_usual_plugins_and_with_another_order(project):
+@pytest.mark.parametrize(
+    ("randomly", "modes"),
+    [
+        ("no:randomly", "fake"),
+        ("no:randomly", "server,url"),
+        ("no:randomly", "container"),
+        ("randomly", "fake"),
+    ],
+)
+def test_without_the_usual_plugins_and_with_another_order(project, on, randomly, modes):
     project.tests(MANY)
-    project.run("-p", "no:xdist", "-p", "no:randomly").assert_outcomes(passed=12)
-    project.run("-p", "randomly", "-p", "no:xdist").assert_outcomes(passed=12)
+    result = project.run(*on(modes), "-p", "no:xdist", "-p", randomly)
+    result.assert_outcomes(passed=12 * len(modes.split(",")))
 
 
 ASYNC = """
@@ -200,20 +209,23 @@ ANYIO = """
 
 
 @pytest.mark.parametrize(
-    ("plugin", "args", "head"),
+    ("plugin", "args", "head", "modes"),
     [
-        ("asyncio", ["--asyncio-mode=strict"], STRICT),
-        ("asyncio", ["--asyncio-mode=auto"], AUTO),
-        ("anyio", [], ANYIO),
+        ("asyncio", ["--asyncio-mode=strict"], STRICT, "fake"),
+        ("asyncio", ["--asyncio-mode=strict"], STRICT, "container"),
+        ("asyncio", ["--asyncio-mode=auto"], AUTO, "server,url"),
+        ("anyio", [], ANYIO, "fake"),
+        ("anyio", [], ANYIO, "server"),
     ],
-    ids=["strict", "auto", "anyio"],
+    ids=["strict", "strict in a container", "auto", "anyio", "anyio on a server"],
 )
-def test_the_async_client_lives_in_the_test_s_loop(project, plugin, args, head):
+def test_the_async_client_lives_in_the_test_s_loop(project, on, plugin, args, head, modes):
     project.ini("asyncio_default_fixture_loop_scope = function\n" if plugin == "asyncio" else "")
     project.tests(ASYNC.replace("{head}", head.strip()))
-    result = project.run(*args, plugins=[plugin])
-    result.assert_outcomes(passed=6, failed=1)
-    result.stdout.fnmatch_lines(["*ValueError: expected"])
+    result = project.run(*on(modes), *args, plugins=[plugin])
+    each = len(modes.split(","))
+    result.assert_outcomes(passed=6 * each, failed=each)
+    result.stdout.fnmatch_lines(["*ValueError: expected"] * each)
 
 
 @pytest.mark.parametrize("mode", ["fake", "server", "url"])
