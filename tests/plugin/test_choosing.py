@@ -176,13 +176,14 @@ POSSIBLE = (
 )
 
 
-def refused(result, message):
-    """The run ended at once with one message, code 4 and no traceback."""
+def refused(result, message, remedy=""):
+    """The run ended at once with one message, code 4 and no traceback; a remedy may be a line below it."""
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     lines = result.outlines + result.errlines
     said = [line for line in lines if "jobqueue: " in line and not line.startswith("jobqueue: redis=")]
     assert len(said) == 1, lines
     assert message in said[0]
+    assert not remedy or [line for line in lines[lines.index(said[0]) :] if line.startswith(remedy)], lines
     assert not [line for line in lines if "Traceback" in line or "INTERNAL" in line]
     assert not [line for line in lines if re.search(r"\d (passed|failed|error)", line)]
 
@@ -229,10 +230,49 @@ def test_a_server_that_is_not_installed_ends_the_run(two_files, monkeypatch):
     refused(two_files.run("--redis=server", "-n", "2"), message)
 
 
+def test_an_application_whose_module_fails_ends_the_run(two_files):
+    two_files.tests(broken="import nowhere_at_all", shop="from broken import handlers")
+    for path, module in (("broken:handlers", "broken"), ("shop", "shop")):
+        message = (
+            f"jobqueue: jobqueue_app is '{path}', but {module} cannot be imported: ModuleNotFoundError: No "
+            "module named 'nowhere_at_all'"
+        )
+        refused(two_files.run_here(f"--jobqueue-app={path}"), message)
+    refused(two_files.run(f"--jobqueue-app={path}", "-n", "2"), message)
+    refused(
+        two_files.run_here("--jobqueue-app=sevice:handlers"),
+        "jobqueue: jobqueue_app is 'sevice:handlers', but sevice cannot be imported: ModuleNotFoundError: No "
+        "module named 'sevice'; is its folder on the import path (pythonpath = …)?",
+    )
+
+
 def test_an_engine_that_does_not_answer_ends_the_run(two_files, monkeypatch):
+    pytest.importorskip("testcontainers")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{two_files.path}/no.sock")
-    refused(two_files.run("--redis=container"), "jobqueue: --redis=container")
-    refused(two_files.run("--redis=container", "-n", "2"), "jobqueue: --redis=container")
+    message = "jobqueue: --redis=container needs a Docker engine, and none answers: "
+    remedy = "Start one, or say where it is with DOCKER_HOST, or use --redis=server or --redis=fake."
+    refused(two_files.run_here("--redis=container"), message, remedy)
+    refused(two_files.run("--redis=container", "-n", "2"), message, remedy)
+
+
+def test_a_library_that_is_not_installed_ends_the_run(two_files):
+    two_files.conftest("import sys\nsys.modules['testcontainers'] = None\n")
+    message = (
+        "jobqueue: --redis=container needs testcontainers, not installed here: "
+        'run `pip install "pytest-jobqueue[container]"`.'
+    )
+    refused(two_files.run("--redis=container"), message)
+    refused(two_files.run("--redis=container", "-n", "2"), message)
+
+
+def test_an_image_that_cannot_be_had_ends_the_run(two_files):
+    need("docker")
+    pytest.importorskip("testcontainers")
+    message = "jobqueue: Image x.invalid/none:0 is not here and cannot be pulled: "
+    remedy = "Name one that is here with --jobqueue-image, or build or load it first."
+    arguments = ("--redis=container", "--jobqueue-image=x.invalid/none:0")
+    refused(two_files.run_here(*arguments), message, remedy)
+    refused(two_files.run(*arguments, "-n", "2"), message, remedy)
 
 
 def test_a_redis_that_does_not_answer_ends_the_run(two_files):
