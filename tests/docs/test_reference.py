@@ -15,6 +15,8 @@ from pytest_jobqueue.options import OPTIONS
 from pytest_jobqueue.wire.dialects import DIALECTS
 
 DOCS = Path(__file__).parents[2] / "docs"
+README = DOCS.parent / "README.md"
+BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 PUBLIC_FIXTURES = [name for name in vars(plugin) if re.fullmatch(r"jobqueue(_\w+)?", name)]
 
@@ -70,3 +72,21 @@ def test_links_lead_somewhere(page):
 def test_the_glossary_is_sorted():
     words = re.findall(r"^\*\*(.+?)\*\*:", text_of("glossary.md"), re.MULTILINE)
     assert words == sorted(words)
+
+
+def test_the_readme_has_two_commands_each_below_what_announces_it():
+    """CI runs them word for word, by their place; so there is no third, and neither is elsewhere."""
+    text = README.read_text(encoding="utf-8")
+    section = text.partition("\n## Try it\n")[2].partition("\n## ")[0]
+    first, _, second, _, _ = BLOCK.split(section)
+    assert BLOCK.findall(section) == BLOCK.findall(text)
+    for above, said in ((first, "The first command runs "), (second, "The second runs ")):
+        assert re.search(rf"{said}[^\n]+:\n\n\Z", above)
+
+
+def test_each_of_the_readme_s_commands_makes_its_own_environment():
+    for command in BLOCK.findall(README.read_text(encoding="utf-8")):
+        make, *others = command.strip().split(" && ")
+        assert make == "python3 -m venv .venv"
+        assert [one.partition("/bin/")[0] for one in others] == [".venv"] * len(others)
+        assert " -m pytest " in others[-1]
