@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pytest_jobqueue.servers.engine import Memory, Session
 from pytest_jobqueue.servers.front import Client, Front
-from pytest_jobqueue.wire.resp import RequestParser
+from pytest_jobqueue.wire.resp import RequestParser, UnfinishedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ class MemoryConnection(asyncio.Protocol):
         self._memory = memory
         self._front = front
         self._direct = direct
-        self._parser = RequestParser()
+        self._parser = RequestParser(max_unfinished=int(memory.config[b"client-query-buffer-limit"]))
         self._queue: deque[list[bytes]] = deque()  # read, not run yet
         self._queued = 0  # about how many bytes of it came while something else was to be done first
         self._transport: asyncio.Transport | None = None
@@ -240,9 +240,14 @@ class MemoryConnection(asyncio.Protocol):
         self._reading = wanted
 
     def _refuse(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(f"-ERR {self._parser.violation}\r\n".encode())
-            self._transport.close()
+        if self._transport is None or self._transport.is_closing():
+            return
+        violation = self._parser.violation
+        if isinstance(violation, UnfinishedError):
+            _LOG.warning("the in-memory Redis hangs up on %s, which sent %s", self.describe(), violation)
+        else:
+            self._transport.write(f"-ERR {violation}\r\n".encode())
+        self._transport.close()
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

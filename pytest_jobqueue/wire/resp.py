@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 MAX_BULK = 512 * 1024 * 1024
 MAX_ARGUMENTS = 2**31 - 1
 MAX_INLINE = 64 * 1024
+MAX_UNFINISHED = 1024 * 1024 * 1024
 _LEAST = -(2**63)
 
 
@@ -55,6 +56,10 @@ class ProtocolViolationError(Exception):
     """The peer does not speak RESP; the message is what a real server answers before it hangs up."""
 
 
+class UnfinishedError(ProtocolViolationError):
+    """More came of one command than a server keeps of it; a real one hangs up without a word."""
+
+
 # The lengths that nearly all requests have; a look-up is cheaper than checking digits.
 _KNOWN = {b"%d" % length: length for length in range(1024)}
 _HEADERS = [b"$%d" % length for length in range(1024)]
@@ -66,24 +71,39 @@ class RequestParser:
 
     Args:
         max_bulk: The longest argument that is accepted, in bytes (`proto-max-bulk-len`).
+        max_unfinished: About how many bytes of one command are kept while its end is missing
+            (`client-query-buffer-limit`).
     """
 
-    __slots__ = ("_args", "_chunks", "_have", "_left", "_length", "_max_bulk", "_need", "violation")
+    __slots__ = (
+        "_args",
+        "_chunks",
+        "_have",
+        "_left",
+        "_length",
+        "_max_bulk",
+        "_max_unfinished",
+        "_need",
+        "_taken",
+        "violation",
+    )
 
-    def __init__(self, max_bulk: int = MAX_BULK) -> None:
+    def __init__(self, max_bulk: int = MAX_BULK, max_unfinished: int = MAX_UNFINISHED) -> None:
         self._max_bulk = max_bulk
+        self._max_unfinished = max_unfinished
         self._chunks: list[bytes] = []  # what was fed and not parsed yet
         self._have = 0
         self._need = 0  # parsing again is pointless with fewer bytes than this
         self._args: list[bytes] = []  # the command being read
+        self._taken = 0  # how many bytes of it were parsed
         self._left = 0  # how many of its arguments are to come
         self._length = -1  # the next argument's length, once its header was read
         self.violation: ProtocolViolationError | None = None
 
     @property
     def buffered(self) -> int:
-        """How many bytes of an incomplete command are held."""
-        return self._have + sum(map(len, self._args))
+        """About how many bytes of an incomplete command are held."""
+        return self._have + self._taken
 
     def feed(self, data: bytes) -> list[list[bytes]]:
         """The commands that `data` completes. After it, `violation` may be set: then nothing more comes."""
@@ -98,6 +118,7 @@ class RequestParser:
             self._chunks.append(data)
             self._have += len(data)
             if self._have < self._need:
+                self._limit()
                 return []
             data = b"".join(self._chunks)
             self._chunks = []
@@ -105,13 +126,27 @@ class RequestParser:
         try:
             position = self._parse(data, commands)
         except ProtocolViolationError as violation:
-            self.violation = violation
-            self._have = 0
+            self._give_up(violation)
             return commands
-        if position < len(data):
-            self._chunks = [data[position:] if position else data]
         self._have = len(data) - position
+        if self._have:
+            self._chunks = [data[position:] if position else data]
+        if not self._left:
+            self._taken = 0
+        elif commands:
+            self._taken = sum(map(len, self._args))
+        else:
+            self._taken += position
+        self._limit()
         return commands
+
+    def _limit(self) -> None:
+        if self._have + self._taken > self._max_unfinished:
+            self._give_up(UnfinishedError(f"more than {self._max_unfinished} bytes of one command"))
+
+    def _give_up(self, violation: ProtocolViolationError) -> None:
+        self.violation = violation
+        self._chunks, self._have, self._args, self._taken = [], 0, [], 0
 
     def _parse(self, data: bytes, commands: list[list[bytes]]) -> int:  # noqa: C901, PLR0912, PLR0915 (one loop, for speed)
         position, end = 0, len(data)

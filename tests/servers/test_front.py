@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
@@ -21,6 +22,9 @@ from support.processes import descriptors
 
 import pytest_jobqueue
 from pytest_jobqueue.wire.resp import Error, Simple, encode_command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def test_it_answers_at_its_url_and_at_its_direct_url(server) -> None:
@@ -307,6 +311,27 @@ def test_bad_input_leaves_nothing_behind(server, connect, sent) -> None:
             break
         other.ask("PING")
     assert held() == before
+
+
+@pytest.fixture
+def small_query_buffer(server, connect) -> Iterator[None]:
+    """A server that keeps a megabyte of an unfinished command."""
+    client = connect(server, direct=True)
+    (name, usual) = client.ask("CONFIG", "GET", "client-query-buffer-limit")
+    assert usual == b"1073741824"
+    client.ask("CONFIG", "SET", name, "1mb")
+    yield
+    client.ask("CONFIG", "SET", name, usual)
+
+
+@pytest.mark.usefixtures("small_query_buffer")
+def test_a_command_that_does_not_end_costs_its_client_the_connection(server, connect, caplog) -> None:
+    wire, other = connect(server), connect(server)
+    assert wire.ask("SET", "a", b"x" * 1_000_000) == b"OK"
+    with pytest.raises((ConnectionError, EOFError)):
+        wire.ask("SET", "a", b"x" * 3_000_000)
+    assert other.ask("STRLEN", "a") == 1_000_000
+    assert ("which sent more than 1048576 bytes of one command" in caplog.text) == (server.mode == "fake")
 
 
 def test_a_flood_of_commands_whose_replies_nobody_reads_is_held_back(fake, connect) -> None:

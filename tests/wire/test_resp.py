@@ -26,6 +26,7 @@ from pytest_jobqueue.wire.resp import (
     ReplyParser,
     RequestParser,
     Simple,
+    UnfinishedError,
     Verbatim,
     encode_command,
     format_double,
@@ -174,14 +175,43 @@ def test_the_longest_argument_can_be_set():
 
 def test_the_longest_argument_of_all_is_waited_for():
     parser = RequestParser()
-    assert parser.feed(b"*1\r\n$%d\r\nx" % MAX_BULK) == []
-    assert (parser.violation, parser.buffered) == (None, 1)
+    begun = b"*1\r\n$%d\r\nx" % MAX_BULK
+    assert parser.feed(begun) == []
+    assert (parser.violation, parser.buffered) == (None, len(begun))
 
 
 def test_what_is_held_is_counted():
     parser = RequestParser()
-    parser.feed(b"*3\r\n$4\r\nMSET\r\n$2\r\nkk\r\n$9\r\nabc")
-    assert parser.buffered == len(b"MSET") + len(b"kk") + len(b"abc")
+    begun = b"*3\r\n$4\r\nMSET\r\n$2\r\nkk\r\n$9\r\nabc"
+    for end in range(len(begun)):
+        parser.feed(begun[end : end + 1])
+        assert parser.buffered == end + 1
+    assert parser.feed(b"defghi\r\n*0\r\n*2\r\n$4\r\nLLEN\r\n$1") == [[b"MSET", b"kk", b"abcdefghi"]]
+    assert parser.buffered == len(b"LLEN") + len(b"$1")
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000])
+@pytest.mark.parametrize(
+    "begun",
+    [b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$5000\r\n" + b"x" * 999, b"*9000\r\n" + b"$1\r\nx\r\n" * 999],
+    ids=["one long argument", "many short ones"],
+)
+def test_a_command_that_does_not_end_is_given_up(begun, size):
+    parser = RequestParser(max_unfinished=900)
+    whole = encode_command([b"SET", b"a", b"x" * 850])
+    for piece in pieces(whole * 3 + begun[:899], [size]):
+        parser.feed(piece)
+        assert parser.violation is None
+    for piece in pieces(begun[899:], [size]):
+        assert parser.feed(piece) == []
+    assert isinstance(parser.violation, UnfinishedError)
+    assert str(parser.violation) == "more than 900 bytes of one command"
+    assert parser.buffered == 0
+
+
+def test_a_command_that_is_all_there_may_be_longer_than_what_is_kept_of_one():
+    command = [b"SET", b"a", b"x" * 5000]
+    assert RequestParser(max_unfinished=900).feed(encode_command(command)) == [command]
 
 
 words = st.lists(st.binary(max_size=40), min_size=1, max_size=6)

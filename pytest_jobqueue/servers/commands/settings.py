@@ -50,6 +50,7 @@ def default_config(password: str | None) -> dict[bytes, bytes]:
         "stream-node-max-entries": "100",
         "stream-node-max-bytes": "4096",
         "proto-max-bulk-len": "536870912",
+        "client-query-buffer-limit": "1073741824",
         "client-output-buffer-limit": "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
         "bind": "127.0.0.1",
         "protected-mode": "yes",
@@ -79,6 +80,13 @@ def _memory(value: bytes) -> bytes:
     return b"%d" % (int(match[1]) * _UNITS[match[2]])
 
 
+def _query_buffer(value: bytes) -> bytes:
+    size = _memory(value)
+    if not 1024**2 <= int(size) < 2**63:
+        raise ValueError(f"argument must be between {1024**2} and {2**63 - 1} inclusive")
+    return size
+
+
 def _policy(value: bytes) -> bytes:
     if text(value).lower() not in _POLICIES:
         raise ValueError(
@@ -99,6 +107,7 @@ def _fixed(_value: bytes) -> bytes:
 
 _CHECKS: dict[bytes, Callable[[bytes], bytes]] = {
     b"maxmemory": _memory,
+    b"client-query-buffer-limit": _query_buffer,
     b"proto-max-bulk-len": _memory,
     b"stream-node-max-bytes": _memory,
     b"maxmemory-policy": _policy,
