@@ -8,7 +8,7 @@ celery = pytest.importorskip("celery")
 
 # Celery's result backend calls what redis-py 8 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import AlwaysEagerIgnored, SoftTimeLimitExceeded
 
 
 @pytest.fixture
@@ -107,22 +107,39 @@ class TestEagerMode:
         jobqueue.worker.drain()
         assert result.get() == [1, 2]
 
+    def test_signatures_that_nobody_registered_are_missed_by_nobody(self, make_app):
+        eager = make_app(broker="memory://", backend=None, task_always_eager=True)
+        with pytest.warns(AlwaysEagerIgnored):
+            eager.send_task("no.such.task")
+
     def test_signatures_that_nobody_registered_are_seen(self, jobqueue, app):
         app.send_task("no.such.task")
         with pytest.raises(Exception, match=r"no task 'no.such.task' is registered"):
             jobqueue.worker.drain()
 
+    def test_a_task_that_is_sent_too_early_is_run_in_the_middle_of_the_caller(self, eager):
+        order, reads = _reader(eager)
+        result = reads.delay()
+        order.append("written after the task was sent")
+        assert result.get() == []
+
     def test_a_task_that_is_sent_too_early_is_seen(self, jobqueue, app):
         """The order of the service's own steps is the one of production: the caller is done first."""
-        order = []
-
-        @app.task(name="reads")
-        def reads():
-            return list(order)
-
-        app.tasks["reads"].delay()
+        order, reads = _reader(app)
+        reads.delay()
         order.append("written after the task was sent")
         assert jobqueue.worker.drain().results == [["written after the task was sent"]]
+
+
+def _reader(app):
+    """What the service writes, and a task that reads it."""
+    order = []
+
+    @app.task(name="reads")
+    def reads():
+        return list(order)
+
+    return order, reads
 
 
 def _pair():

@@ -72,12 +72,15 @@ class TestIsAsyncFalse:
         with pytest.raises(rq.timeouts.JobTimeoutException):
             jobqueue.worker.drain()
 
-    def test_a_job_for_later_runs_when_its_time_comes(self, jobqueue, queue, travel):
+    def test_a_job_for_later_runs_when_its_time_comes(self, jobqueue, queue, eager, travel):
         import datetime as dt
 
+        never = eager.enqueue_in(dt.timedelta(hours=1), jobs.add, 3, 4)
         queue.enqueue_in(dt.timedelta(hours=1), jobs.add, 1, 2)
         assert jobqueue.worker.drain() == []
         travel(3601)
+        eager.enqueue(jobs.add, 5, 6)  # whatever else happens on its queue
+        assert never.get_status() == "scheduled"
         assert jobqueue.worker.drain().results == [3]
 
     def test_a_dependent_runs_after_the_job_it_depends_on(self, jobqueue, queue, eager):

@@ -7,6 +7,7 @@ import pytest
 from pytest_jobqueue.contracts import jobs
 
 rq = pytest.importorskip("rq")
+suspension = pytest.importorskip("rq.suspension")
 
 HERE = "pytest_jobqueue.contracts.jobs"
 
@@ -86,6 +87,13 @@ def test_a_queue_that_only_the_service_names_has_no_worker(jobqueue, client):
     rq.Queue("forgotten", connection=client).enqueue(jobs.add, 1, 0)
     assert jobqueue.worker.drain() == []
     assert jobqueue.worker.drain("forgotten").results == [1]
+
+
+def test_a_suspension_and_the_list_of_workers_are_those_of_real_workers(jobqueue):
+    suspension.suspend(jobqueue.redis)
+    jobqueue.producer.enqueue(f"{HERE}.add", 1, 2)
+    assert jobqueue.worker.drain().results == [3]
+    assert rq.Worker.all(connection=jobqueue.redis) == []
 
 
 def test_a_job_may_be_put_in_front(jobqueue):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import threading
 import traceback
@@ -74,6 +75,22 @@ def test_a_job_knows_itself_and_enqueues_others_as_in_production(jobqueue, queue
 def test_an_async_function_is_awaited_by_rq(jobqueue, queue):
     queue.enqueue(later, 7)
     assert jobqueue.worker.drain().results == [7]
+    gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:coroutine 'later' was never awaited:RuntimeWarning")
+def test_a_coroutine_that_is_drained_in_a_running_loop_fails(jobqueue, queue):
+    """RQ runs it in a loop of its own, and a thread has one at a time."""
+    queue.enqueue(later, 7)
+
+    async def drain():
+        return jobqueue.worker.drain(on_error="record")
+
+    (outcome,) = asyncio.run(drain())
+    assert outcome.status == "failed"
+    assert "running" in str(outcome.exception)
+    assert isinstance(outcome.exception, RuntimeError)
     gc.collect()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -73,6 +74,12 @@ def test_callbacks_have_limits_of_their_own(jobqueue, queue, bell):
 
 def slow_callback(job, connection, result):
     hang()
+
+
+def test_in_another_thread_than_the_main_one_no_limit_is_kept(jobqueue, queue, hook):
+    queue.enqueue(*hook(lambda: (time.sleep(1.1), "late")[1]), job_timeout=1)
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(jobqueue.worker.drain).result().results == ["late"]
 
 
 def test_a_job_without_a_limit_runs(jobqueue, queue, bell):
