@@ -93,10 +93,22 @@ def test_a_retry_after_a_delay_runs(eager, app, jobqueue, travel):
     assert seen == ["run", "run"]
 
 
-def test_a_periodic_task_runs_in_its_minute(app, jobqueue, travel):
-    app.periodic_task(huey.crontab(minute="*/10"), name="sweep")(lambda: "swept")
+def test_a_periodic_task_runs_in_its_minute(eager, app, jobqueue, travel):
+    seen = []
+
+    def sweep():
+        seen.append("swept")
+
+    every_ten_minutes = huey.crontab(minute="*/10")
+    eager.periodic_task(every_ten_minutes)(sweep)
+    app.periodic_task(every_ten_minutes)(sweep)
     travel(8 * 60)
-    assert jobqueue.worker.drain().results == ["swept"]
+    assert [task.name for task in eager.read_periodic(None)] == ["sweep"]  # it would be its turn
+    assert eager.task()(lambda: "other")()() == "other"
+    assert seen == []  # and never will be
+
+    jobqueue.worker.drain()
+    assert seen == ["swept"]
 
 
 def test_the_caller_goes_on_before_the_task_runs(eager, app, jobqueue):
