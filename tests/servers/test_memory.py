@@ -6,6 +6,7 @@ memory has: the clock, being emptied, waiting, and the imitated release.
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -208,6 +209,47 @@ def test_an_expired_key_is_never_seen_whatever_debug_says(client, active):
 )
 def test_a_command_is_there_from_the_release_that_brought_it(version, argv, known):
     assert (b"unknown" not in Client(Memory(version))(*argv)) == known
+
+
+def test_a_library_that_says_its_name_is_shown_with_it(client, other):
+    assert library_in(client("CLIENT", "INFO")) == b" lib-name= lib-ver="
+    assert client("CLIENT", "SETINFO", "LIB-NAME", "redis-py(arq_v0.26)") == b"+OK\r\n"
+    assert client("CLIENT", "SETINFO", "lib-ver", "8.1.0") == b"+OK\r\n"
+    shown = b" lib-name=redis-py(arq_v0.26) lib-ver=8.1.0"
+    assert library_in(client("CLIENT", "INFO")) == shown
+    rows = [row for row in other("CLIENT", "LIST").splitlines() if b"id=" in row]
+    assert [library_in(row) for row in rows] == [shown, b" lib-name= lib-ver="]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "complaint"),
+    [
+        ("LIB-NAME", "redis py", "lib-name cannot contain spaces, newlines or special characters."),
+        ("lib-ver", "8\n1", "lib-ver cannot contain spaces, newlines or special characters."),
+        ("LIB-VER", "8é", "lib-ver cannot contain spaces, newlines or special characters."),
+        ("LIB-AGE", "8", "Unrecognized option 'LIB-AGE'"),
+    ],
+)
+def test_a_library_that_says_nonsense_is_refused(client, attribute, value, complaint):
+    before = client("CLIENT", "INFO")
+    assert client("CLIENT", "SETINFO", attribute, value) == f"-ERR {complaint}\r\n".encode()
+    assert library_in(client("CLIENT", "INFO")) == library_in(before)
+
+
+def library_in(info: bytes) -> bytes:
+    return re.findall(rb" lib-name=.* lib-ver=\S*", info)[0]
+
+
+def test_reset_forgets_the_clients_name_and_keeps_its_librarys(client):
+    client("CLIENT", "SETNAME", "worker")
+    client("CLIENT", "SETINFO", "LIB-NAME", "redis-py")
+    client("CLIENT", "SETINFO", "LIB-VER", "8.1.0")
+    assert client("RESET") == b"+RESET\r\n"
+    info = client("CLIENT", "INFO")
+    assert b" name= " in info
+    assert library_in(info) == b" lib-name=redis-py lib-ver=8.1.0"
+    client("CLIENT", "SETINFO", "LIB-NAME", "")
+    assert library_in(client("CLIENT", "INFO")) == b" lib-name= lib-ver=8.1.0"
 
 
 def test_a_mistake_in_a_script_leaves_the_session_as_it_was(client):
