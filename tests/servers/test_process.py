@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import redis
 from support.processes import descriptors, foreign_server, program, wait_gone
 from support.tools import need
 
+import pytest_jobqueue
 from pytest_jobqueue.errors import ServerUnavailableError
 from pytest_jobqueue.servers import process
 from pytest_jobqueue.servers.process import find_binary, start_process
@@ -116,6 +118,18 @@ def test_reset_of_a_server_that_refuses_says_why(server, client):
         server.reset()
 
 
+def test_it_is_ready_at_once():
+    need("server")
+
+    def seconds() -> float:
+        began = time.perf_counter()
+        with pytest_jobqueue.serve("server") as server, redis.Redis.from_url(server.url) as client:
+            assert client.ping()
+            return time.perf_counter() - began
+
+    assert min(seconds() for _ in range(3)) < 0.5  # the machine may be busy with other things
+
+
 def test_close_leaves_nothing(tmp_path, monkeypatch):
     need("server")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -132,11 +146,15 @@ def test_close_leaves_nothing(tmp_path, monkeypatch):
     assert "Ready to accept connections" in server.log_tail()
 
 
-def test_sigkill_of_the_run_takes_the_server_with_it():
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_run_that_is_killed_takes_the_server_with_it(how):
     need("server")
-    with program(START + "print(*line, flush=True); input()") as (run, (pid, shell, home)):
+    # A shell's background job ignores SIGINT, and so would what it starts.
+    interrupted = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    source = f"import signal; {interrupted}\n{START}print(*line, flush=True); input()"
+    with program(source) as (run, (pid, shell, home)):
         assert Path(home).is_dir()
-        run.send_signal(signal.SIGKILL)
+        run.send_signal(how)
         wait_gone(int(pid))
         wait_gone(int(shell))
         assert not Path(home).exists()
