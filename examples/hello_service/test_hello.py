@@ -73,5 +73,34 @@ def test_statistics_count_what_became_of_the_jobs(client: TestClient, jobqueue: 
     assert stats["enqueued"] == {"hello": 1}
 
 
+@pytest.mark.jobqueue(queues=["hello"])
+def test_the_service_tells_the_same_as_its_workers(client: TestClient, jobqueue: JobQueue) -> None:
+    def told() -> tuple[object, object]:
+        stats, retries = client.get("/workers/stats").json(), client.get("/workers/retries").json()
+        assert stats == jobqueue.binding.stats()
+        assert retries == jobqueue.binding.retries()
+        return stats, retries
+
+    assert told() == (
+        [
+            {
+                "manager_name": "",
+                "processed": 0,
+                "failed": 0,
+                "jobs": {"hello": None},
+                "enqueued": {"hello": 0},
+                "retry_count": 0,
+            }
+        ],
+        [{"total_retry_count": 0, "retry_jobs": None}],
+    )
+    for key in ("Bob", "Bob", "Alice"):
+        client.post(f"/enqueue?key={key}")
+    told()
+    jobqueue.worker.run_next()
+    jobqueue.worker.run_next(on_error="record")
+    told()
+
+
 def test_nothing_failed_yet(client: TestClient) -> None:
     assert client.get("/workers/retries").json() == [{"total_retry_count": 0, "retry_jobs": None}]
