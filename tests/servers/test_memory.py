@@ -6,13 +6,20 @@ memory has: the clock, being emptied, waiting, and the imitated release.
 
 from __future__ import annotations
 
+import ast
 import re
 from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import time_machine
 
+from pytest_jobqueue.servers import engine
 from pytest_jobqueue.servers.engine import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Client:
@@ -289,3 +296,28 @@ def test_debug_sleep_holds_up_its_own_client_only(client, other):
     assert other("PING") == b"+PONG\r\n"
     client.session.time_out()
     assert client.delivered == b"+OK\r\n"
+
+
+def test_one_file_alone_touches_fakeredis():
+    package = Path(engine.__file__).parents[1]
+    touching = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        for name in imported_by(ast.parse(path.read_text(encoding="utf-8")))
+        if name.partition(".")[0] == "fakeredis"
+    }
+    assert touching == {"servers/engine.py"}
+
+
+def imported_by(tree: ast.AST) -> Iterator[str]:
+    """The modules that a file imports, by a statement or by their names as text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module or ""
+        elif isinstance(node, ast.Call):
+            arguments = (argument for argument in node.args if isinstance(argument, ast.Constant))
+            name = getattr(node.func, "id", "") or getattr(node.func, "attr", "")
+            if name in ("import_module", "__import__"):
+                yield from (str(argument.value) for argument in arguments)
