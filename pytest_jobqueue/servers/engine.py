@@ -904,9 +904,10 @@ class Session(FakeSocket):
     def _functions(self) -> Any:
         engine = super()._functions()
         if engine is not self.memory.functions:
-            from pytest_jobqueue.servers.lua.runtime import install
+            from pytest_jobqueue.servers.lua.runtime import install, keep_frames
 
             install(engine.runtime, engine._lua.end_load, b"run_globals")
+            keep_frames(engine.runtime, engine._lua.compile)
             self.memory.functions = engine
         return engine
 

@@ -83,7 +83,7 @@ def reworded(text: str, name: str) -> str:
     own = _OF_COMMANDS.get((name, text))
     if own:
         return own
-    if text.startswith("ERR Wrong number of args calling"):
+    if text.startswith("ERR Wrong number of args calling") and not name.startswith("fcall"):
         return f"ERR wrong number of arguments for '{name}' command"
     quoted = _QUOTED.fullmatch(text)
     if quoted is not None:

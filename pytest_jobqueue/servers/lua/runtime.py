@@ -134,6 +134,39 @@ def install(runtime: Any, closure: Any, upvalue: bytes) -> None:
         raise LookupError(f"the Lua function has no upvalue {upvalue.decode()!r}")
 
 
+# Compiles as before, with calls for tail calls.
+_KEEP_FRAMES = b"""
+local without_tail_calls, closure = ...
+for index = 1, 255 do
+  local name, load = debug.getupvalue(closure, index)
+  if name == nil then
+    return false
+  elseif name == "loadstring" then
+    debug.setupvalue(closure, index, function(source, chunk_name)
+      local chunk, problem = load(source, chunk_name)
+      if not chunk then return nil, problem end
+      return load(without_tail_calls(string.dump(chunk)), chunk_name)
+    end)
+    return true
+  end
+end
+"""
+
+
+def keep_frames(runtime: Any, compiler: Any) -> None:
+    """Let a function that compiles others by `loadstring` leave their frames where an error looks for them.
+
+    Args:
+        runtime: A runtime of Lua 5.1 that gives and takes bytes.
+        compiler: The function.
+
+    Raises:
+        LookupError: The function has no such upvalue.
+    """
+    if not runtime.execute(_KEEP_FRAMES, without_tail_calls, compiler):
+        raise LookupError("the Lua function has no upvalue 'loadstring'")
+
+
 class Sandbox:
     """A runtime with the globals of a Redis script, and the functions that compile and run one.
 
