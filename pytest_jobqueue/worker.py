@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, cast, overl
 
 from pytest_jobqueue import on_commit
 from pytest_jobqueue.deadline import Deadline, DeadlineExceeded
-from pytest_jobqueue.errors import DrainLimitError, DrainTimeoutError, UsageError
+from pytest_jobqueue.errors import DrainLimitError, DrainTimeoutError, PoisonJobError, UsageError
 from pytest_jobqueue.job import Job, Outcome
 from pytest_jobqueue.journal import Journal, Note, Ran
 
@@ -160,7 +160,7 @@ class Worker:
 
     def tick(self) -> int:
         """Let the library's scheduler look once: due jobs become ready. Returns how many."""
-        return self._binding.tick()
+        return self._drive(self._tick())
 
     def abandon_next(self, queue: str | None = None) -> Job | None:
         """Take the next job and die with it: it stays where the library's worker would leave it."""
@@ -211,7 +211,7 @@ class Worker:
 
     async def atick(self) -> int:
         """`tick` inside a running event loop."""
-        return await self._adrive(_ask("tick"))
+        return await self._adrive(self._tick())
 
     async def aabandon_next(self, queue: str | None = None) -> Job | None:
         """`abandon_next` inside a running event loop."""
@@ -288,13 +288,23 @@ class Worker:
         self._commit()
         outcome: Outcome | None = yield "run_next", (queue,), {"more": more}
         if outcome is None:
-            ticked = yield "tick", (), {}
+            ticked = yield from self._tick()
             if ticked:
                 outcome = yield "run_next", (queue,), {}
         if outcome is not None:
             self._journal.append(Ran(outcome))
             self._commit()
         return outcome
+
+    def _tick(self) -> Steps[int]:
+        """Have what is due made ready; what is no job there is in no outcome, so the journal has it."""
+        __tracebackhide__ = True
+        try:
+            ticked: int = yield "tick", (), {}
+        except PoisonJobError as error:
+            self._journal.append(Note(str(error)))
+            raise
+        return ticked
 
     def _many(
         self,
@@ -474,10 +484,6 @@ def _cut_off(outcome: Outcome, deadline: Deadline) -> Outcome:
     if not isinstance(outcome.exception, asyncio.CancelledError):
         return outcome
     return replace(outcome, exception=DeadlineExceeded(deadline))
-
-
-def _ask(name: str) -> Steps[Any]:
-    return (yield name, (), {})
 
 
 def _ready(queue: str | None) -> Steps[Sequence[Job]]:

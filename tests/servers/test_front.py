@@ -6,7 +6,6 @@ Each test runs on the memory and, where a server binary is at hand, on a real Re
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import socket
 import subprocess
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import redis
-from support.processes import descriptors
+from support.processes import descriptors, resident_megabytes
 
 import pytest_jobqueue
 from pytest_jobqueue.wire.resp import Error, Simple, encode_command
@@ -349,10 +348,6 @@ def test_a_flood_of_commands_whose_replies_nobody_reads_is_held_back(fake, conne
     assert resident_megabytes() < 1_000
     flooder.close()
     assert reader.ask("PING") == b"PONG"
-
-
-def resident_megabytes() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def test_what_was_held_back_is_answered_in_full_once_the_client_reads(fake, connect) -> None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
 import socket
 import ssl
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import redis
-from support.processes import foreign_server
+from support.processes import foreign_server, resident_megabytes
 from support.tools import need
 
 import pytest_jobqueue
@@ -109,10 +107,6 @@ def test_who_does_not_read_holds_back_the_other_end_and_nobody_else(peer, who) -
                     other.sendall(b"PONG")
                     assert read_exactly(second, 4) == b"PONG"
             assert read_exactly(reader, sent) == bytes(sent)
-
-
-def resident_megabytes() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def send_until_it_blocks(end: socket.socket) -> int:

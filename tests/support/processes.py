@@ -35,6 +35,11 @@ def wait_gone(pid: int) -> None:
     assert ended, f"process {pid} still runs"
 
 
+def resident_megabytes() -> float:
+    """How much memory this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 @contextlib.contextmanager
 def program(source: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """Run Python source in a process of its own; yields it and the words of the first line that it prints."""

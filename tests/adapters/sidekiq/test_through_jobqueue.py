@@ -111,6 +111,7 @@ def test_poison_that_was_due_ends_the_drain_and_the_next_one_goes_on(jobqueue):
     for on_error in ("raise", "record"):
         with pytest.raises(PoisonJobError, match=r"an entry of 'schedule' was due .*: it is lost$"):
             jobqueue.worker.drain(on_error=on_error)
+        assert "an entry of 'schedule' was due" in jobqueue.report()
         if on_error == "raise":
             jobqueue.redis.zadd("schedule", {POISON: 1})
     assert jobqueue.worker.drain().results == [3]
