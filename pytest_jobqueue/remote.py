@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pytest_jobqueue.adapters.running import is_in_trio
 from pytest_jobqueue.adapters.telling import Began
 from pytest_jobqueue.errors import (
     DrainLimitError,
@@ -324,7 +326,12 @@ def _is_alive(pid: int) -> bool:
 
 
 async def _readable(descriptor: int, seconds: float) -> None:
-    """Wait until it can be read, for so long at the most."""
+    """Wait until it can be read, for so long at the most; in trio's loop too, since nothing runs in it."""
+    if is_in_trio():
+        trio: Any = sys.modules["trio"]
+        with trio.move_on_after(seconds):
+            await trio.lowlevel.wait_readable(descriptor)
+        return
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     loop.add_reader(descriptor, told.set)

@@ -30,7 +30,7 @@ def asyncio_loop_if_any() -> asyncio.AbstractEventLoop | None:
     Raises:
         UsageError: It is trio's.
     """
-    if _is_in_trio():
+    if is_in_trio():
         raise _only_asyncio("trio's")
     try:
         return asyncio.get_running_loop()
@@ -38,7 +38,7 @@ def asyncio_loop_if_any() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _is_in_trio() -> bool:
+def is_in_trio() -> bool:
     """Whether a task of trio calls; asyncio may have a loop around that one."""
     trio: Any = sys.modules.get("trio")
     if trio is None:

@@ -189,6 +189,12 @@ def test_nothing_is_left(harness, service, monkeypatch, tmp_path):
     assert there() == before
 
 
+def test_waiting_works_in_trio_as_well(jobqueue):
+    trio = pytest.importorskip("trio")
+    jobqueue.producer.enqueue("Add", 2, 3)
+    assert trio.run(jobqueue.worker.adrain).results == [5]
+
+
 def test_the_clock_of_this_process_is_not_the_workers(jobqueue):
     jobqueue.producer.enqueue_in(3600, "More")
     started = time.monotonic()
