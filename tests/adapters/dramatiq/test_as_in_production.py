@@ -16,7 +16,7 @@ _PATIENCE = 10  # seconds
 
 
 class Notes(dramatiq.Middleware):
-    """Notes each hook about a message: those about enqueuing apart, and the others for each queue.
+    """Notes each hook about a message, for each of its queues, and those about enqueuing apart.
 
     Only so is their order settled in production, where whoever enqueues a message, delays it or runs it is
     a thread of its own.
@@ -29,8 +29,9 @@ class Notes(dramatiq.Middleware):
 
     def note(self, hook, message, *words):
         with self._changed:
-            where = "enqueuing" if hook.endswith("enqueue") else message.queue_name
-            self.seen[message.actor_name, message.args, where].append((hook, *words))
+            about = "enqueuing" if hook.endswith("enqueue") else "running"
+            key = (message.actor_name, message.args, message.queue_name, about)
+            self.seen[key].append((hook, *words))
             self._settled += hook in ("after_ack", "after_nack")
             self._changed.notify_all()
 
@@ -52,7 +53,7 @@ class Notes(dramatiq.Middleware):
 
 
 def _hook_about_enqueuing(name):
-    return lambda self, _, message, delay: self.note(name, message, message.queue_name, delay is not None)
+    return lambda self, _, message, delay: self.note(name, message, delay is not None)
 
 
 def _hook(name):
@@ -190,7 +191,7 @@ def in_production(notes, jobqueue_url):
             notes.wait_for(settled)
         finally:
             worker.stop()
-            broker.close()
+            broker.client.connection_pool.disconnect()
         return notes.taken()
 
     return hear
