@@ -3,15 +3,21 @@
 Keys, members and numbers come from small alphabets, so that commands meet each other's values, of the right
 type and of the wrong one. After each sequence the whole keyspace is read and compared: types, values, and
 whether there is an expiry. What cannot be equal is normalised by its command, in `TOLERANT`.
+
+In a sequence of several clients, whoever does not wait says the next command, and what each of them receives
+is compared after it: a reply, a message, or the end of a wait.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from support.scenarios import TOLERANCES
 from support.wire import TreeWire, words
 
@@ -315,3 +321,231 @@ def test_a_sequence_has_the_same_replies_and_leaves_the_same_data(pair, family, 
     finally:
         for wire in wires:
             wire.close()
+
+
+CLIENTS = 3
+STEPS = 20
+LOOKS = 5000  # at how many wait, until a command without a reply fails the test
+SCRIPTS = [
+    "return redis.call('RPUSH', KEYS[1], 'x', 'y')",
+    "return redis.call('LPOP', KEYS[1])",
+    "return redis.call('PUBLISH', KEYS[1], 'said')",
+    "return redis.call('XADD', KEYS[1], '*', 'f', '1')",
+    "return {redis.call('INCR', KEYS[1]), redis.call('GET', KEYS[1])}",
+    "return redis.call('BLPOP', KEYS[1], 0)",
+    "redis.call('SET', KEYS[1], '1') return redis.error_reply('MY fault')",
+    "return nothing",
+]
+script = st.sampled_from(SCRIPTS)
+sha = script.map(lambda text: hashlib.sha1(text.encode()).hexdigest())
+channel = st.sampled_from(["a", "b", "news"])
+pattern = st.sampled_from(["*", "[ab]", "n*"])
+client = st.sampled_from([f"<{number}>" for number in range(CLIENTS)])
+timestamp = st.sampled_from(["*", "1-1", "2-1"])
+
+MESSAGES = [
+    command("SUBSCRIBE", channel),
+    command("PSUBSCRIBE", pattern),
+    command("UNSUBSCRIBE", channel),
+    command("PUNSUBSCRIBE", pattern),
+    command("PUBLISH", channel, member),
+    command("PUBLISH", channel, member),
+    command("PUBSUB", "NUMSUB", channel),
+    command("PUBSUB", "NUMPAT"),
+    command("PING"),
+]
+WAITS = [
+    command("BLPOP", key, 0),
+    command("BLPOP", key, key, 0),
+    command("BRPOP", key, 0),
+    command("BLMOVE", key, key, end, end, 0),
+    command("BLMPOP", 0, 2, key, key, end, more=[(), ("COUNT", 2)]),
+    command("BZPOPMIN", key, 0),
+    command("CLIENT", "UNBLOCK", client, more=[(), ("TIMEOUT",), ("ERROR",)]),
+]
+PUSHES = [
+    command("RPUSH", key, member, more=[(), ("p",), ("p", "q")]),
+    command("LPUSH", key, member, more=[(), ("p", "q")]),
+    command("ZADD", key, 1, member),
+    command("LMOVE", key, key, end, end),
+    command("RENAME", key, key),
+    command("SET", key, value),
+    command("DEL", key),
+    command("LRANGE", key, 0, -1),
+]
+GROUPS = [
+    command("XGROUP", "CREATE", key, group, "0", "MKSTREAM"),
+    command("XGROUP", "CREATE", key, group, "$", "MKSTREAM"),
+    command("XGROUP", "DESTROY", key, group),
+    command("XREADGROUP", "GROUP", group, consumer, "BLOCK", 0, "STREAMS", key, ">"),
+    command("XREADGROUP", "GROUP", group, consumer, "BLOCK", 0, "STREAMS", key, ">"),
+    command("XREADGROUP", "GROUP", group, consumer, "COUNT", 1, "NOACK", "BLOCK", 0, "STREAMS", key, ">"),
+    command("XREADGROUP", "GROUP", group, consumer, "BLOCK", 0, "STREAMS", "a", "b", ">", ">"),
+    command("XREAD", "BLOCK", 0, "STREAMS", key, st.sampled_from(["$", "0"])),
+    command("XADD", key, timestamp, "f", member),
+    command("XADD", key, timestamp, "f", member),
+    command("XLEN", key),
+    command("XPENDING", key, group),
+    command("XINFO", "GROUPS", key),
+    command("DEL", key),
+    command("SET", key, value),
+]
+TRANSACTIONS = [
+    command("WATCH", key),
+    command("UNWATCH"),
+    command("MULTI"),
+    command("MULTI"),
+    command("EXEC"),
+    command("EXEC"),
+    command("DISCARD"),
+    command("GET", key),
+    command("INCR", key),
+    command("SET", key, member),
+    command("DEL", key),
+    command("FLUSHDB"),
+]
+CALLS = [
+    command("EVAL", script, 1, key),
+    command("EVALSHA", sha, 1, key),
+    command("EVALSHA", sha, 1, key),
+    # One that publishes, or that is wrong in waiting too, is told another error or none.
+    command("EVAL_RO", script.filter(lambda text: "PUBLISH" not in text and "BLPOP" not in text), 1, key),
+    command("SCRIPT", "LOAD", script),
+    command("SCRIPT", "EXISTS", sha, sha),
+    command("SCRIPT", "FLUSH"),
+]
+COMPANIES = {
+    "messages": MESSAGES + TRANSACTIONS[2:6],
+    "waiting": WAITS + PUSHES,
+    "groups": GROUPS,
+    "transactions": TRANSACTIONS + PUSHES + WAITS[:1],
+    "scripts": CALLS + WAITS[:1] + MESSAGES[:1] + GROUPS[:1] + GROUPS[3:4],
+    "all": MESSAGES + WAITS + PUSHES + GROUPS + TRANSACTIONS + CALLS,
+}
+KINDS = (b"message", b"pmessage")
+same_ids = TOLERANCES["ids"]
+
+
+def may_wait(command):
+    return command[0].startswith("B") or "BLOCK" in command
+
+
+def comparable(number, command, received):
+    """What was received, without what may differ.
+
+    The order of several messages to one client. And a real server counts a message that a client sends itself
+    in a transaction as one of EXEC's replies.
+    """
+    found = list(map(in_order, received))
+    if command == ("EXEC",):
+        own = list(flat(received[number]))
+        if any(is_message(reply) or reply.content in KINDS for reply in own):
+            found[number] = sorted(map(str, own))
+    return found
+
+
+def in_order(replies):
+    """The replies, with the messages among them in an order of their own."""
+    messages = sorted((reply for reply in replies if is_message(reply)), key=str)
+    return [messages.pop(0) if is_message(reply) else reply for reply in replies]
+
+
+def is_message(reply):
+    return isinstance(reply.content, tuple) and any(part.content in KINDS for part in reply.content[:1])
+
+
+def flat(replies):
+    for reply in replies:
+        yield from flat(reply.content) if reply.mark == "*" and reply.content else (reply,)
+
+
+class Company:
+    """One server's clients, and which of them wait."""
+
+    def __init__(self, port):
+        self.waiting = set()
+        self._control = TreeWire(port)
+        self._wires = [TreeWire(port) for _ in range(CLIENTS)]
+        self._ids = {f"<{place}>": wire.ask("CLIENT", "ID").content for place, wire in enumerate(self._wires)}
+
+    def begin(self, protocol):
+        for name in ("FLUSHALL", "SCRIPT FLUSH"):
+            self._control.ask(*name.split())
+        for wire in self._wires:
+            wire.ask("HELLO", protocol)
+
+    def say(self, number, command):
+        """What each client receives because one says this."""
+        wire = self._wires[number]
+        wire.send(words(*(self._ids.get(part, part) for part in command)))
+        for _ in range(LOOKS):
+            if wire.readable() or self._blocked() > len(self.waiting):
+                break
+        self._control.ask("PING")  # its answer comes after all that the command caused
+        received = [[same_ids(reply) for reply in wire.at_hand()] for wire in self._wires]
+        self.waiting -= {place for place, got in enumerate(received) if any(one.mark != ">" for one in got)}
+        if not received[number]:
+            self.waiting.add(number)
+        return received
+
+    def end(self):
+        """Nobody waits, listens or is in a transaction any more."""
+        for number in self.waiting:
+            self._control.ask("CLIENT", "UNBLOCK", self._ids[f"<{number}>"])
+            self._wires[number].reply()
+        self.waiting.clear()
+        for wire in self._wires:
+            wire.at_hand()
+            assert wire.ask("RESET").content == b"RESET"
+
+    def close(self):
+        for wire in (self._control, *self._wires):
+            wire.close()
+
+    def _blocked(self):
+        return int(re.search(rb"blocked_clients:(\d+)", self._control.ask("INFO", "clients").content)[1])
+
+
+def conversation(both, family, protocol):
+    """Whoever does not wait says something."""
+
+    class Conversation(RuleBasedStateMachine):
+        def __init__(self):
+            super().__init__()
+            self.said = []
+            for company in both:
+                company.begin(protocol)
+
+        @rule(turn=st.integers(0, CLIENTS - 1), command=st.one_of(COMPANIES[family]))
+        def say(self, turn, command):
+            free = sorted({*range(CLIENTS)} - both[0].waiting)
+            if len(free) == 1 and may_wait(command):
+                return  # nobody would be left to say something
+            number = free[turn % len(free)]
+            self.said.append(f"{number}: {' '.join(map(str, command))}")
+            ours, theirs = [company.say(number, command) for company in both]
+            same = comparable(number, command, ours) == comparable(number, command, theirs)
+            assert same, "\n".join([*self.said, f"fake: {shown(ours)}", f"real: {shown(theirs)}"])
+            assert both[0].waiting == both[1].waiting, "\n".join(self.said)
+
+        def teardown(self):
+            for company in both:
+                company.end()
+
+    return Conversation
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("family", COMPANIES)
+def test_several_clients_receive_the_same(pair, family, protocol):
+    both = [Company(port) for port in pair.ports]
+    some = settings(bounded, max_examples=max(1, EXAMPLES // 2), stateful_step_count=STEPS)
+    try:
+        run_state_machine_as_test(conversation(both, family, protocol), settings=some)
+    finally:
+        for company in both:
+            company.close()
+
+
+def shown(received):
+    return "; ".join(f"{number} <- {' '.join(map(str, got))}" for number, got in enumerate(received) if got)
