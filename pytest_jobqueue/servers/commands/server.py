@@ -327,12 +327,8 @@ def memory_usage(session: Session, args: Sequence[bytes]) -> Any:
 
 @COMMANDS.add("memory doctor")
 def memory_doctor(_session: Session, _args: Sequence[bytes]) -> Any:
-    """MEMORY DOCTOR, in the words of a server that uses as little as INFO reports."""
-    return Verbatim(
-        b"Hi Sam, this instance is empty or is using very little memory, my issues detector can't be used in "
-        b"these conditions. Please, leave for your mission on Earth and fill it with some data. The new Sam "
-        b"and I will be back to our programming as soon as I finished rebooting.\n"
-    )
+    """MEMORY DOCTOR, in our own words, for people."""
+    return Verbatim(b"So little memory is used that there is nothing to say about it.\n")
 
 
 @COMMANDS.add("memory purge")
