@@ -251,7 +251,7 @@ def test_an_engine_that_does_not_answer_ends_the_run(two_files, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{two_files.path}/no.sock")
     message = "jobqueue: --redis=container needs a Docker engine, and none answers: "
     remedy = "Start one, or say where it is with DOCKER_HOST, or use --redis=server or --redis=fake."
-    refused(two_files.run_here("--redis=container"), message, remedy)
+    refused(two_files.run("--redis=container"), message, remedy)
     refused(two_files.run("--redis=container", "-n", "2"), message, remedy)
 
 
@@ -271,7 +271,7 @@ def test_an_image_that_cannot_be_had_ends_the_run(two_files):
     message = "jobqueue: Image x.invalid/none:0 is not here and cannot be pulled: "
     remedy = "Name one that is here with --jobqueue-image, or build or load it first."
     arguments = ("--redis=container", "--jobqueue-image=x.invalid/none:0")
-    refused(two_files.run_here(*arguments), message, remedy)
+    refused(two_files.run(*arguments), message, remedy)
     refused(two_files.run(*arguments, "-n", "2"), message, remedy)
 
 
