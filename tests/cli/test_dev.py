@@ -187,7 +187,7 @@ def test_a_failure_is_said_once_and_that_it_will_run_again(dev):
 
 
 def test_several_workers_work_side_by_side(dev, service):
-    run = dev(*APP, "--workers", "2")
+    run = dev(*APP, "--workers", "2", "--grace", "0")
     facts = run.up()
     assert len(facts["workers"]) == 2
     for _ in range(2):

@@ -8,9 +8,14 @@ SHOP = """
 
     import redis
     import redis.asyncio
+    import redis.asyncio.retry
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
-    cache = redis.Redis("127.0.0.1", 1, 3)
-    acache = redis.asyncio.Redis(host="127.0.0.1", port=1, db=3)
+    once = Retry(NoBackoff(), 0)  # redis-py would wait for seconds between its attempts
+    cache = redis.Redis("127.0.0.1", 1, 3, retry=once)
+    aonce = redis.asyncio.retry.Retry(NoBackoff(), 0)
+    acache = redis.asyncio.Redis(host="127.0.0.1", port=1, db=3, retry=aonce)
     local = redis.Redis(unix_socket_path="/run/shop.invalid.sock")
 
     def remember(name):
@@ -94,10 +99,10 @@ def test_each_stray_connection_fails_its_test_with_the_sentence(project):
     result = project.run("-rfE")
     result.assert_outcomes(passed=4, failed=4, errors=3)
     for line in (
-        "*StrayConnectionError: remember (shop.py:13) connects to redis://localhost:1/3, which is *",
-        "*StrayConnectionError: remember_async (shop.py:18) connects to redis://localhost:1/3, *",
+        "*StrayConnectionError: remember (shop.py:18) connects to redis://localhost:1/3, which is *",
+        "*StrayConnectionError: remember_async (shop.py:23) connects to redis://localhost:1/3, *",
         "*StrayConnectionError: test_through_a_socket (test_shop.py:*) connects to unix:///run/shop*",
-        "jobqueue: carelessly (shop.py:22) connects *(Somebody caught this, so the test went on.)",
+        "jobqueue: carelessly (shop.py:27) connects *(Somebody caught this, so the test went on.)",
         "ERROR test_shop.py::test_in_a_fixture*",
         "ERROR test_shop.py::test_swallowed*",
         "ERROR test_shop.py::test_in_a_thread*",
@@ -148,7 +153,7 @@ jobqueue_allow = localhost:2
             await shop.acache.connection_pool.disconnect()
 
         def test_let_through(jobqueue):
-            with pytest.raises(redis.ConnectionError), redis.Redis(port=2) as client:
+            with pytest.raises(redis.ConnectionError), redis.Redis(port=2, retry=shop.once) as client:
                 client.ping()
 
         def test_afterwards_it_leads_where_it_led():

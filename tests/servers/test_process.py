@@ -149,9 +149,10 @@ def test_close_leaves_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_run_that_is_killed_takes_the_server_with_it(how):
     need("server")
-    # A shell's background job ignores SIGINT, and so would what it starts.
-    interrupted = "signal.signal(signal.SIGINT, signal.default_int_handler)"
-    source = f"import signal; {interrupted}\n{START}print(*line, flush=True); input()"
+    # A shell's background job ignores SIGINT, `nohup` has it ignore SIGHUP, and so would what they start.
+    heard = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    heard += "; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+    source = f"import signal; {heard}\n{START}print(*line, flush=True); input()"
     with program(source) as (run, (pid, shell, home)):
         assert Path(home).is_dir()
         run.send_signal(how)
