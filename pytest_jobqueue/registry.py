@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.adapters import needs
 from pytest_jobqueue.errors import AdapterError, UsageError
+from pytest_jobqueue.frames import is_users
 from pytest_jobqueue.settings import Settings
 
 if TYPE_CHECKING:
@@ -323,15 +326,23 @@ def import_module(name: str, path: str, what: str) -> Any:
     """
     try:
         return importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # settings checks end the process
         missing = isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}.")
         hint = "; is its folder on the import path (pythonpath = …)?" if missing else ""
         parent, dot, attribute = name.rpartition(".")
         if dot and hasattr(sys.modules.get(parent), attribute):
             hint = f"; did you mean {parent}:{attribute}?"
         raise UsageError(
-            f"{what} is {path!r}, but {name} cannot be imported: {type(error).__name__}: {error}{hint}"
+            f"{what} is {path!r}, but {name} cannot be imported: {type(error).__name__}: {error}"
+            f"{_where(error)}{hint}"
         ) from error
+
+
+def _where(error: BaseException) -> str:
+    """The last of the service's own lines that led to an error; "" where none did, or the error says it."""
+    frames = [] if isinstance(error, SyntaxError) else traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if is_users(frame.filename)]
+    return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
 
 
 def check_settings(value: object) -> Settings:

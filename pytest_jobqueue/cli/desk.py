@@ -144,12 +144,7 @@ def prepare(app: str, url: str, seed: str) -> Binding:
         UsageError: It cannot be imported or joined, or a job cannot be enqueued.
     """
     calls = read_seed(Path(seed)) if seed else []
-    try:
-        loaded = applications.load_app(app, "--app") if app else {}
-    except (UsageError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # `sys.exit("no settings")`, for example
-        raise UsageError(f"--app {app}: its import ended with {error_text(error)}") from error
+    loaded = applications.load_app(app, "--app") if app else {}
     try:
         binding = registry.bind(loaded, url, Settings())
     except UsageError:

@@ -568,7 +568,7 @@ def test_a_line_that_is_no_text_is_shown(dev):
         (("--json", "nowhere/file"), "nowhere/file cannot be written: the folder nowhere is not there"),
         (
             ("--app", "leaves:handlers"),
-            "--app leaves:handlers: its import ended with SystemExit: no settings",
+            "leaves cannot be imported: SystemExit: no settings (leaves.py:3)",
         ),
         (("--port", "70000"), "'70000' is no port"),
         (("--latency", "-1"), "'-1' is no number of milliseconds"),

@@ -91,11 +91,11 @@ def test_a_module_that_is_missing_is_told_from_one_that_fails(service):
     )
     assert refusal(f"{service}.broken:app") == (
         f"jobqueue_app is '{service}.broken:app', but {service}.broken cannot be imported: "
-        "ModuleNotFoundError: No module named 'no_such_library'"
+        "ModuleNotFoundError: No module named 'no_such_library' (broken.py:1)"
     )
     assert refusal(f"{service}.wrong:app") == (
         f"jobqueue_app is '{service}.wrong:app', but {service}.wrong cannot be imported: "
-        "ZeroDivisionError: division by zero"
+        "ZeroDivisionError: division by zero (wrong.py:1)"
     )
 
 
