@@ -14,7 +14,7 @@ import uuid
 import pytest
 import redis
 from support.processes import descriptors, program, wait_gone
-from support.tools import need, required
+from support.tools import container_image
 
 from pytest_jobqueue.errors import ServerUnavailableError, UsageError
 from pytest_jobqueue.servers import container as module
@@ -34,12 +34,7 @@ def exists(name):
 
 @pytest.fixture(scope="module")
 def image():
-    need("docker")
-    pytest.importorskip("testcontainers")
-    name = os.environ.get("PYTEST_JOBQUEUE_IMAGE", "pytest-jobqueue-redis:local")
-    if missing := image_available(name):
-        (pytest.fail if required("docker") else pytest.skip)(missing)
-    return name
+    return container_image()
 
 
 @pytest.fixture(scope="module", autouse=True)

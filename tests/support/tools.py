@@ -88,3 +88,15 @@ def without(tool: str, why: str) -> NoReturn:
     if required(tool):
         pytest.fail(f"{message} ({REQUIRE} lists it)", pytrace=False)
     pytest.skip(message)
+
+
+def container_image() -> str:
+    """The image for containers of tests; skips, or fails in CI, where no container can be started."""
+    need("docker")
+    pytest.importorskip("testcontainers")
+    from pytest_jobqueue.servers.docker_engine import image_available
+
+    name = os.environ.get("PYTEST_JOBQUEUE_IMAGE", "pytest-jobqueue-redis:local")
+    if missing := image_available(name):
+        (pytest.fail if required("docker") else pytest.skip)(missing)
+    return name

@@ -7,18 +7,23 @@ from random import Random
 
 import pytest
 import redis
-from support.tools import need
+from support.tools import container_image, need
 
 from pytest_jobqueue.adapters.sidekiq import SidekiqBinding
 from pytest_jobqueue.servers import serve
 
 
-@pytest.fixture(scope="session", params=["fake", "server"])
+@pytest.fixture(scope="session", params=["fake", "server", "container"])
 def server(request):
     if request.param == "server":
         need("server")
-    with serve(request.param) as server:
-        yield server
+    with pytest.MonkeyPatch.context() as patch:
+        options = {}
+        if request.param == "container":
+            patch.setenv("TESTCONTAINERS_RYUK_DISABLED", "true")
+            options["image"] = container_image()
+        with serve(request.param, **options) as server:
+            yield server
 
 
 @pytest.fixture
