@@ -228,8 +228,8 @@ async def test_no_window_is_too_narrow(dev, open_page, width):
     await expect(page.locator(".job")).to_have_count(2)
     await page.get_by_role("button", name="Step").click()
     await state(page, "Finished", 1).click()
-    for details in await page.get_by_text("Details").all():
-        await details.click()
+    await expect(page.get_by_role("heading", name="Finished jobs")).to_be_visible()
+    await page.get_by_text("Details").click()
     await expect(page.get_by_role("region", name="Traceback")).to_be_visible()
     for view in ("finished", "pending", "scheduled"):
         await page.goto(f"{page.url.split('?')[0]}?state={view}")
