@@ -68,7 +68,7 @@ def test_a_job_by_hand_is_run_and_each_step_of_it_is_one_line(run, page, enqueue
 
 def test_a_failed_job_shows_why(run, page, app):
     page.post("/enqueue", name=app.BOOM)
-    run.line("worker", "ValueError: the job's own error")
+    run.line("worker   |", f"{app.BOOM}(", "] failed after")
     text = page.until("finished", lambda text: "the job's own error" in text)
     assert "noted.py" in text
     told = [line for line in run.lines if line.startswith("worker   |") and f"{app.BOOM}(" in line]
