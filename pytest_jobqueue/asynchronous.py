@@ -14,6 +14,8 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from pytest_jobqueue.adapters.running import is_in_asyncio
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
@@ -75,7 +77,7 @@ def at_end_of(node: Any, close: Callable[[], Awaitable[None]]) -> Iterator[None]
             try:
                 return await function(*args, **kwargs)
             finally:
-                if _is_in_asyncio():
+                if is_in_asyncio():
                     await close()
 
         node.obj = test
@@ -83,11 +85,3 @@ def at_end_of(node: Any, close: Callable[[], Awaitable[None]]) -> Iterator[None]
         yield
     finally:
         node.obj = function
-
-
-def _is_in_asyncio() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_jobqueue.adapters import needs
 from pytest_jobqueue.errors import AdapterError, UsageError
-from pytest_jobqueue.frames import is_users
+from pytest_jobqueue.frames import users_frames
 from pytest_jobqueue.settings import Settings
 
 if TYPE_CHECKING:
@@ -340,8 +339,7 @@ def import_module(name: str, path: str, what: str) -> Any:
 
 def _where(error: BaseException) -> str:
     """The last of the service's own lines that led to an error; "" where none did, or the error says it."""
-    frames = [] if isinstance(error, SyntaxError) else traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if is_users(frame.filename)]
+    own = [] if isinstance(error, SyntaxError) else users_frames(error)
     return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
 
 

@@ -38,6 +38,15 @@ def asyncio_loop_if_any() -> asyncio.AbstractEventLoop | None:
         return None
 
 
+def is_in_asyncio() -> bool:
+    """Whether a loop of asyncio's is running, be it around one of trio's."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def is_in_trio() -> bool:
     """Whether a task of trio calls; asyncio may have a loop around that one."""
     trio: Any = sys.modules.get("trio")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from pytest_jobqueue.frames import is_users
+from pytest_jobqueue.frames import users_frames
 
 
 def users_part(error: BaseException) -> str:
@@ -12,7 +12,7 @@ def users_part(error: BaseException) -> str:
     cause = error.__cause__
     if cause is None:
         return ""
-    frames = [frame for frame in traceback.extract_tb(cause.__traceback__) if is_users(frame.filename)]
+    frames = users_frames(cause)
     if not frames and not isinstance(cause, SyntaxError):
         return ""
     lines = ["Traceback (most recent call last):\n"] if frames else []

@@ -22,6 +22,7 @@ from pytest_jobqueue.cli.parts import Part
 from pytest_jobqueue.cli.record import record
 from pytest_jobqueue.cli.staff import Staff
 from pytest_jobqueue.errors import UsageError
+from pytest_jobqueue.job import error_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -199,15 +200,17 @@ class Session:
                 await self._staff.begin(self._server, self._environment)
             except UsageError as error:
                 self._output.error(f"{error}\n(waiting for the next change)")
-                self._changed()
-                continue
-            await self._start_service()
-            self._record.write(self._facts())
+            else:
+                await self._start_service()
+            self._changed()
 
     async def _look_for_changes(self, changes: AsyncIterator[str]) -> None:
         """Note each change of a file, from before the application is imported on."""
-        async for changed in changes:
-            self._changes.put_nowait(changed)
+        try:
+            async for changed in changes:
+                self._changes.put_nowait(changed)
+        except Exception as error:  # noqa: BLE001 (nobody awaits this; all goes on as without the option)
+            self._output.error(f"--reload: files are no longer looked at: {error_text(error)}")
 
     async def _look_for_the_end(self, server: Server) -> None:
         """A Redis that is gone ends all, like any other part."""

@@ -29,7 +29,7 @@ class Output:
     def line(self, part: str, text: str) -> None:
         """Print a line of a part: `redis`, `worker`, `service`, or `jobqueue` for all of it."""
         if not self._quiet or part == "service":
-            self._print(f"{self._tag(part)} {text}")
+            self.notice(part, text)
 
     def notice(self, part: str, text: str) -> None:
         """Print a line that must not be missed, whatever was asked for."""

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from typing import TYPE_CHECKING
 
-from pytest_jobqueue.servers.upstream import CONNECT_TIMEOUT, target_of
-
-if TYPE_CHECKING:
-    from pytest_jobqueue.servers.upstream import Target
+from pytest_jobqueue.servers.upstream import connect, target_of
 
 _PAUSE = 0.1  # seconds before a connection is made anew: a Redis may end each as soon as it is there
+
+
+class _Held(asyncio.Protocol):
+    def __init__(self) -> None:
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._transport: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
 
 
 async def until_gone(url: str) -> None:
@@ -19,19 +31,11 @@ async def until_gone(url: str) -> None:
     target = target_of(url)
     while True:
         try:
-            reader, writer = await asyncio.wait_for(_connect(target), CONNECT_TIMEOUT)
+            held = await connect(target, _Held)
         except (OSError, asyncio.TimeoutError):
             return
         try:
-            with contextlib.suppress(OSError):
-                while await reader.read(1024):
-                    pass
+            await held.lost
             await asyncio.sleep(_PAUSE)
         finally:
-            writer.close()
-
-
-async def _connect(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    if target.path:
-        return await asyncio.open_unix_connection(target.path)
-    return await asyncio.open_connection(target.host, target.port, ssl=target.tls)
+            held.close()

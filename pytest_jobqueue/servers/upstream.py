@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pytest_jobqueue.servers.front import Client, Front
@@ -40,6 +40,25 @@ class Target:
     port: int
     path: str = ""
     tls: ssl.SSLContext | None = None
+
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+async def connect(target: Target, made: Callable[[], P]) -> P:
+    """Connect in the running loop; returns the protocol that was made for it.
+
+    Raises:
+        OSError: Nobody listens there.
+        asyncio.TimeoutError: Nobody answered in time.
+    """
+    loop = asyncio.get_running_loop()
+    if target.path:
+        opening = loop.create_unix_connection(made, target.path)
+    else:
+        opening = loop.create_connection(made, target.host, target.port, ssl=target.tls)
+    _, protocol = await asyncio.wait_for(opening, CONNECT_TIMEOUT)
+    return protocol
 
 
 def target_of(url: str) -> Target:
@@ -220,13 +239,8 @@ class ClientSide(_Side):
         self._connecting.add_done_callback(self._backend.connecting.discard)
 
     async def _connect(self) -> None:
-        server, target, loop = ServerSide(self, self._backend), self._backend.target, self._front.loop
         try:
-            if target.path:
-                opening = loop.create_unix_connection(lambda: server, target.path)
-            else:
-                opening = loop.create_connection(lambda: server, target.host, target.port, ssl=target.tls)
-            await asyncio.wait_for(opening, CONNECT_TIMEOUT)
+            await connect(self._backend.target, lambda: ServerSide(self, self._backend))
         except (OSError, asyncio.TimeoutError):
             self.abort()  # as a dead Redis would: the client sees its connection closed
 

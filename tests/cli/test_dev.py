@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -21,6 +22,9 @@ from support.processes import wait_gone
 from support.tools import need
 
 from pytest_jobqueue import cli, serve
+from pytest_jobqueue.cli.arguments import parse
+from pytest_jobqueue.cli.dev import Session
+from pytest_jobqueue.cli.record import record
 
 APP = ("--app", "jobs:handlers")
 SLEEP = ("--", sys.executable, "-c", "import time; time.sleep(60)")
@@ -464,6 +468,18 @@ def test_a_change_that_does_not_import_waits_for_the_next_one(dev, service):
     push(url, "Note", "Bob")
     run.line("Note('Bob')", "is done in")
     assert run.end(signal.SIGTERM) == 0
+
+
+def test_a_watch_that_ends_with_an_error_is_told(capsys):
+    async def watch():
+        raise OSError("the limit of watches is reached")
+        yield
+
+    with record(None) as kept:
+        session = Session(parse(["dev", "--reload"]), kept)
+        asyncio.run(session._look_for_changes(watch()))
+    told = "--reload: files are no longer looked at: OSError: the limit of watches is reached"
+    assert told in capsys.readouterr().err
 
 
 # Output

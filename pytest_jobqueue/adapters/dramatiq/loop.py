@@ -12,6 +12,8 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
+from pytest_jobqueue.adapters.running import is_in_asyncio
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -30,7 +32,7 @@ class OwnLoop:
         loop = self._idle.pop() if self._idle else asyncio.new_event_loop()
         task = loop.create_task(coroutine)
         try:
-            return _in_another_thread(loop, task) if _within_a_loop() else _run(loop, task)
+            return _in_another_thread(loop, task) if is_in_asyncio() else _run(loop, task)
         finally:
             if not loop.is_running():
                 self._idle.append(loop)
@@ -41,14 +43,6 @@ class OwnLoop:
             loop = self._idle.pop()
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
-
-
-def _within_a_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _in_another_thread(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> Any:

@@ -30,22 +30,23 @@ def test_in_the_tests_own_thread(actor, jobqueue):
     assert jobqueue.worker.drain().results == [threading.get_ident()] * 2
 
 
-def test_an_exception_keeps_its_traceback(actor, jobqueue):
+@pytest.fixture
+def fail(actor):
     @actor(max_retries=0)
     async def fail():
         raise ValueError("out of paper")
 
+    return fail
+
+
+def test_an_exception_keeps_its_traceback(fail, jobqueue):
     fail.send()
     with pytest.raises(ValueError, match="out of paper") as caught:
         jobqueue.worker.drain()
     assert caught.traceback[-1].name == "fail"
 
 
-def test_an_exception_has_no_other_behind_it(actor, drain):
-    @actor(max_retries=0)
-    async def fail():
-        raise ValueError("out of paper")
-
+def test_an_exception_has_no_other_behind_it(fail, drain):
     fail.send()
     with pytest.raises(ValueError, match="out of paper") as caught:
         drain()

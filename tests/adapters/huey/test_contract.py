@@ -17,6 +17,7 @@ HERE = "pytest_jobqueue.contracts.jobs"
 
 class TestRedisHuey(AdapterContract):
     kind = huey.RedisHuey
+    options = {}  # noqa: RUF012 (none is ever added)
     names = Names(
         *(f"{HERE}.{name}" for name in ("add", "keywords", "boom", "flaky", "hooked")),
         retry_options={"retries": 2, "retry_delay": 60},
@@ -25,7 +26,7 @@ class TestRedisHuey(AdapterContract):
 
     @pytest.fixture
     def jobqueue_app(self):
-        app = self.kind("service", host="redis.invalid")
+        app = self.kind("service", host="redis.invalid", **self.options)
         for function in (jobs.add, jobs.keywords, jobs.boom, jobs.flaky, jobs.hooked):
             app.task()(function)
         return app
@@ -44,18 +45,8 @@ class TestPriorityRedisExpireHuey(TestRedisHuey):
 
 
 class TestLocalTime(TestRedisHuey):
-    @pytest.fixture
-    def jobqueue_app(self):
-        app = huey.RedisHuey("service", host="redis.invalid", utc=False)
-        for function in (jobs.add, jobs.keywords, jobs.boom, jobs.flaky, jobs.hooked):
-            app.task()(function)
-        return app
+    options = {"utc": False}  # noqa: RUF012
 
 
 class TestWithoutResults(TestRedisHuey):
-    @pytest.fixture
-    def jobqueue_app(self):
-        app = huey.RedisHuey("service", host="redis.invalid", results=False)
-        for function in (jobs.add, jobs.keywords, jobs.boom, jobs.flaky, jobs.hooked):
-            app.task()(function)
-        return app
+    options = {"results": False}  # noqa: RUF012
