@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pytest_jobqueue.job import Job
     from pytest_jobqueue.journal import Journal
     from pytest_jobqueue.settings import OnError, Settings
-    from pytest_jobqueue.worker import Bounds
+    from pytest_jobqueue.worker import Asked
 
 # Seconds between two looks when nothing is told: what changes on the server alone is not told.
 _SOON, _LATE = 0.001, 0.05
@@ -116,25 +116,13 @@ class ProcessWorker(Worker):
 
     # Running
 
-    def _work(
-        self,
-        predicate: Callable[[], object] | None,
-        queue: str | None,
-        bounds: Bounds,
-        on_error: OnError | None,
-    ) -> Drained:
+    def _work(self, asked: Asked) -> Drained:
         __tracebackhide__ = True
-        return self._waited(self._until(predicate, queue, bounds, on_error))
+        return self._waited(self._until(asked))
 
-    async def _awork(
-        self,
-        predicate: Callable[[], object] | None,
-        queue: str | None,
-        bounds: Bounds,
-        on_error: OnError | None,
-    ) -> Drained:
+    async def _awork(self, asked: Asked) -> Drained:
         __tracebackhide__ = True
-        return await self._awaited(self._until(predicate, queue, bounds, on_error))
+        return await self._awaited(self._until(asked))
 
     def _one(self, queue: str | None, on_error: OnError | None) -> NoReturn:  # noqa: ARG002
         raise UsageError(
@@ -169,34 +157,28 @@ class ProcessWorker(Worker):
             drained: Drained = stop.value
             return drained
 
-    def _until(
-        self,
-        predicate: Callable[[], object] | None,
-        queue: str | None,
-        bounds: Bounds,
-        on_error: OnError | None,
-    ) -> Generator[float, None, Drained]:
+    def _until(self, asked: Asked) -> Generator[float, None, Drained]:
         __tracebackhide__ = True
-        if queue is not None:
+        if asked.queue is not None:
             raise UsageError("a worker process takes from all of its queues; leave the queue out")
-        policy = self._policy(on_error)
-        deadline = bounds.deadline
+        policy = self._policy(asked.on_error)
+        deadline = asked.deadline
         deadline.start()
         self._commit()
         failed_before = _ids(self._binding.failed())
         outcomes: list[Outcome] = []
         pause = _SOON
-        while not (predicate is not None and predicate()):
+        while not asked.is_fulfilled:
             code = None if self._process is None else self._process.code
             idle, ended = self._look(failed_before, outcomes)
             outcomes += ended
             self._note(ended, policy)
-            if len(outcomes) > bounds.limit:
+            if len(outcomes) > asked.limit:
                 self._too_many(outcomes)
             if idle:
-                if predicate is None:
+                if asked.predicate is None:
                     break
-                if not predicate():
+                if not asked.is_fulfilled:
                     self._nothing_left(outcomes)
             if code is not None and not ended:
                 self._died(code)

@@ -79,11 +79,20 @@ class Drained(Sequence[Outcome]):
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """How many jobs, and how long."""
+class Asked:
+    """What a drain is asked for: which jobs, until when, how many and how long at the most."""
 
+    predicate: Callable[[], object] | None
+    queue: str | None
     limit: int
     deadline: Deadline
+    on_error: OnError | None
+
+    @property
+    def is_fulfilled(self) -> bool:
+        """Whether there is a predicate, and it is true."""
+        __tracebackhide__ = True
+        return self.predicate is not None and bool(self.predicate())
 
 
 class Worker:
@@ -138,7 +147,7 @@ class Worker:
             DrainTimeoutError: The time was up; the message names the job that was running.
         """
         __tracebackhide__ = True
-        return self._work(None, queue, self._bounds(limit, timeout), on_error)
+        return self._work(self._asked(None, queue, limit, timeout, on_error))
 
     def run_until(
         self,
@@ -156,7 +165,7 @@ class Worker:
             DrainLimitError: It was not true after `limit` jobs, and more are ready.
         """
         __tracebackhide__ = True
-        return self._work(predicate, queue, self._bounds(limit, timeout), on_error)
+        return self._work(self._asked(predicate, queue, limit, timeout, on_error))
 
     def tick(self) -> int:
         """Let the library's scheduler look once: due jobs become ready. Returns how many."""
@@ -194,7 +203,7 @@ class Worker:
     ) -> Drained:
         """`drain` inside a running event loop; jobs of an asynchronous library run in that loop."""
         __tracebackhide__ = True
-        return await self._awork(None, queue, self._bounds(limit, timeout), on_error)
+        return await self._awork(self._asked(None, queue, limit, timeout, on_error))
 
     async def arun_until(
         self,
@@ -207,7 +216,7 @@ class Worker:
     ) -> Drained:
         """`run_until` inside a running event loop; `predicate` is an ordinary function."""
         __tracebackhide__ = True
-        return await self._awork(predicate, queue, self._bounds(limit, timeout), on_error)
+        return await self._awork(self._asked(predicate, queue, limit, timeout, on_error))
 
     async def atick(self) -> int:
         """`tick` inside a running event loop."""
@@ -223,25 +232,13 @@ class Worker:
 
     # What a drain is, with a predicate or without: here and now, or in the running loop.
 
-    def _work(
-        self,
-        predicate: Callable[[], object] | None,
-        queue: str | None,
-        bounds: Bounds,
-        on_error: OnError | None,
-    ) -> Drained:
+    def _work(self, asked: Asked) -> Drained:
         __tracebackhide__ = True
-        return self._drive_in_time(self._many(predicate, queue, bounds, on_error), bounds)
+        return self._drive_in_time(self._many(asked), asked.deadline)
 
-    async def _awork(
-        self,
-        predicate: Callable[[], object] | None,
-        queue: str | None,
-        bounds: Bounds,
-        on_error: OnError | None,
-    ) -> Drained:
+    async def _awork(self, asked: Asked) -> Drained:
         __tracebackhide__ = True
-        return await self._adrive_in_time(self._many(predicate, queue, bounds, on_error), bounds)
+        return await self._adrive_in_time(self._many(asked), asked.deadline)
 
     # What is decided, once for both: generators that ask the binding by yielding, and are told the answer.
 
@@ -271,13 +268,18 @@ class Worker:
             raise UsageError(f"on_error is {policy!r}; it can be 'raise' or 'record'")
         return policy
 
-    def _bounds(self, limit: int | None, timeout: float | None) -> Bounds:
+    def _asked(
+        self,
+        predicate: Callable[[], object] | None,
+        queue: str | None,
+        limit: int | None,
+        timeout: float | None,
+        on_error: OnError | None,
+    ) -> Asked:
         settings = self._settings
         seconds = settings.drain_timeout if timeout is None else timeout
-        return Bounds(
-            settings.drain_limit if limit is None else limit,
-            Deadline(seconds, in_loop=self._twin is not None),
-        )
+        most = settings.drain_limit if limit is None else limit
+        return Asked(predicate, queue, most, Deadline(seconds, in_loop=self._twin is not None), on_error)
 
     def _commit(self) -> None:
         if self._settings.run_on_commit:
@@ -306,25 +308,19 @@ class Worker:
             raise
         return ticked
 
-    def _many(
-        self,
-        predicate: Callable[[], object] | None,
-        queue: str | None,
-        bounds: Bounds,
-        on_error: OnError | None,
-    ) -> Steps[Drained]:
+    def _many(self, asked: Asked) -> Steps[Drained]:
         __tracebackhide__ = True
-        policy = self._policy(on_error)
+        policy = self._policy(asked.on_error)
         outcomes: list[Outcome] = []
-        limit, deadline = bounds.limit, bounds.deadline
+        queue, limit, deadline = asked.queue, asked.limit, asked.deadline
         try:
-            while not (predicate is not None and predicate()):
-                more = predicate is None and len(outcomes) + 1 < limit
+            while not asked.is_fulfilled:
+                more = asked.predicate is None and len(outcomes) + 1 < limit
                 outcome = (yield from self._take(queue, more=more)) if len(outcomes) < limit else None
                 if outcome is None:
                     if len(outcomes) >= limit and (yield from _ready(queue)):
                         yield from self._over_limit(queue, outcomes)
-                    if predicate is not None:
+                    if asked.predicate is not None:
                         yield from self._nothing_ready(queue, outcomes)
                     break
                 outcomes.append(outcome)
@@ -413,16 +409,16 @@ class Worker:
             result: T = stop.value
             return result
 
-    def _drive_in_time(self, steps: Steps[T], bounds: Bounds) -> T:
+    def _drive_in_time(self, steps: Steps[T], deadline: Deadline) -> T:
         __tracebackhide__ = True
-        with bounds.deadline:
+        with deadline:
             try:
-                return self._drive(steps, None, bounds.deadline)
+                return self._drive(steps, None, deadline)
             except DeadlineExceeded as error:
                 if inspect.getgeneratorstate(steps) == inspect.GEN_CLOSED:
                     raise
                 # It struck between a question and its answer, outside of the generator that is to know.
-                return self._drive(steps, error, bounds.deadline)
+                return self._drive(steps, error, deadline)
 
     async def _adrive(self, steps: Steps[T], deadline: Deadline | None = None) -> T:
         __tracebackhide__ = True
@@ -447,12 +443,12 @@ class Worker:
             result: T = stop.value
             return result
 
-    async def _adrive_in_time(self, steps: Steps[T], bounds: Bounds) -> T:
+    async def _adrive_in_time(self, steps: Steps[T], deadline: Deadline) -> T:
         __tracebackhide__ = True
         if self._twin is None:
-            return self._drive_in_time(steps, bounds)
-        with bounds.deadline.alone():
-            return await self._adrive(steps, bounds.deadline)
+            return self._drive_in_time(steps, deadline)
+        with deadline.alone():
+            return await self._adrive(steps, deadline)
 
 
 async def _in_time(act: Callable[[], Awaitable[T]], deadline: Deadline | None) -> T:
